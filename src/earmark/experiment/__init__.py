@@ -1,0 +1,1 @@
+"""Experiments: YAML to typed spec, plan, run, results."""

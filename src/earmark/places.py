@@ -1,0 +1,27 @@
+"""Where things lie on this machine. Nothing is ever written elsewhere, least of all beside the user's audio."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def home() -> Path:
+    """Return EARMARK_HOME, or the platform's cache folder: holds data/, weights/ and store/."""
+    given = os.environ.get("EARMARK_HOME")
+    return Path(given).expanduser() if given else Path(platformdirs.user_cache_dir("earmark"))
+
+
+def data_folder(name: str) -> Path:
+    """Return the folder that holds the audio of one dataset."""
+    return home() / "data" / name
+
+
+def store_folder() -> Path:
+    """Return the folder of the content-addressed store."""
+    return home() / "store"
+
+
+def runs_folder() -> Path:
+    """Return EARMARK_RUNS, or ./runs: one folder a run."""
+    return Path(os.environ.get("EARMARK_RUNS", "runs")).expanduser()

@@ -1,0 +1,1 @@
+"""Probes: small models fitted on embeddings only."""

@@ -1,0 +1,52 @@
+"""Tasks: which label of which dataset is predicted, of what kind, on which split. A task is a value.
+
+A task with a dataset is complete; one without (a problem) is crossed with the datasets of an experiment.
+"""
+
+from dataclasses import dataclass
+
+from earmark.errors import UnknownName
+from earmark.nouns import Kind
+
+
+@dataclass(frozen=True)
+class Task:
+    """A label to predict. `n_train` keeps so many training clips, drawn by label with a fixed seed."""
+
+    name: str
+    label: str
+    kind: Kind
+    dataset: str | None = None
+    split: str | None = None
+    n_train: int | None = None
+    description: str = ""
+
+
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        Task("studio_family", "family", "multiclass", "studio", "program", description="instrument family of a note"),
+        Task("studio_pitch", "pitch", "pitch", "studio", "program", description="MIDI number of a detuned note"),
+        Task("studio_pitch_class", "pitch_class", "multiclass", "studio", "program", description="its pitch class"),
+        Task(
+            "studio_pitch_class_240", "pitch_class", "multiclass", "studio", "program", 240, "the same from 240 labels"
+        ),
+        Task("studio_key", "key", "key", "studio-pieces", "progression", description="key of a short piece"),
+        Task("instrument_classification", "instrument", "multiclass", description="which instrument plays"),
+        Task("pitch_class_classification", "pitch_class", "multiclass", description="pitch class of a note"),
+        Task("pitch_estimation", "pitch", "pitch", description="MIDI number of a note"),
+        Task("key_estimation", "key", "key", description="key of a piece"),
+        Task("genre_classification", "genre", "multiclass", description="genre of a track"),
+        Task("autotagging", "tags", "multilabel", description="tags of a track"),
+        Task("singer_identification", "singer", "multiclass", description="who sings"),
+        Task("technique_identification", "technique", "multiclass", description="vocal technique"),
+        Task("emotion_regression", "emotion", "regression", description="arousal and valence"),
+    )
+}
+
+
+def find_task(name: str) -> Task:
+    """Return the task of that name."""
+    if name not in TASKS:
+        raise UnknownName("task", name, TASKS)
+    return TASKS[name]
