@@ -1,0 +1,70 @@
+"""Power spectrograms projected on a filter bank: what the hand-made representations share.
+
+Written in blocks of frames so that the complex spectrum of a block stays in cache: a long file costs no more
+per second than a short one. Frames are not centred and nothing is padded: `1 + (samples − n_fft) // hop`.
+"""
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+BLOCK_FRAMES = 128
+
+
+def filtered_power(
+    audio: Float[Tensor, "batch samples"], filters: Float[Tensor, "bins bands"], n_fft: int, hop_samples: int
+) -> Float[Tensor, "batch frames bands"]:
+    """Return |STFT|² (periodic Hann window of n_fft samples) times a filter bank, in power."""
+    window = torch.hann_window(n_fft, dtype=audio.dtype, device=audio.device)
+    frames = audio.unfold(1, n_fft, hop_samples)
+    blocks = []
+    for start in range(0, frames.shape[1], BLOCK_FRAMES):
+        windowed = frames[:, start : start + BLOCK_FRAMES] * window
+        spectrum = torch.view_as_real(torch.fft.rfft(windowed))
+        blocks.append(spectrum.square().sum(-1) @ filters)
+    return torch.cat(blocks, dim=1)
+
+
+def decibels(power: Tensor, floor: float = 1e-10) -> Tensor:
+    """Return 10·log10 of a power, with the power floored; no range is cut relative to a maximum."""
+    return 10.0 * torch.log10(power.clamp_min(floor))
+
+
+def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Float[Tensor, "bins mels"]:
+    """Return triangular filters of unit area on Slaney's mel scale from 0 Hz to half the sample rate.
+
+    The scale is linear (200/3 Hz a mel) below 1 kHz and logarithmic (27 steps to a factor 6.4) above.
+    Source: Slaney, Auditory Toolbox v2, 1998; equal to librosa.filters.mel with its defaults.
+    """
+    knee_mel, log_step = 15.0, math.log(6.4) / 27.0
+    top_mel = knee_mel + math.log(sample_rate / 2 / 1000.0) / log_step
+    mels = np.linspace(0.0, top_mel, n_mels + 2)
+    edges_hz = np.where(mels < knee_mel, mels * 200.0 / 3.0, 1000.0 * np.exp(log_step * (mels - knee_mel)))
+    bins_hz = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)[:, None]
+    low, centre, high = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
+    rising, falling = (bins_hz - low) / (centre - low), (high - bins_hz) / (high - centre)
+    triangles = np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (high - low))
+    return torch.from_numpy(triangles.astype(np.float32))
+
+
+def chroma_filters(sample_rate: int, n_fft: int) -> Float[Tensor, "bins 12"]:
+    """Return filters that fold spectral bins onto the twelve pitch classes C, C#, … B at A4 = 440 Hz.
+
+    Each bin spreads over the classes as a Gaussian of its distance in semitones, as wide as the bin itself
+    (at least a semitone); the twelve weights of a bin have unit length, and bins are weighted by a Gaussian
+    over octaves centred on 880 Hz (five octaves above A0), two octaves wide.
+    Source: Ellis, Chroma Feature Analysis and Synthesis, 2007; equal to librosa.filters.chroma with tuning 0.
+    """
+    bins_hz = np.arange(1, n_fft) * (sample_rate / n_fft)
+    semitones = 12.0 * np.log2(bins_hz / 27.5)
+    semitones = np.concatenate(([semitones[0] - 18.0], semitones))  # 0 Hz: one and a half octaves below the first bin
+    width = np.append(np.maximum(np.diff(semitones), 1.0), 1.0)
+    distance = np.remainder(semitones[:, None] - np.arange(12) + 6.0, 12.0) - 6.0
+    weights = np.exp(-0.5 * (2.0 * distance / width[:, None]) ** 2)
+    weights /= np.linalg.norm(weights, axis=1, keepdims=True)
+    weights *= np.exp(-0.5 * ((semitones / 12.0 - 5.0) / 2.0) ** 2)[:, None]
+    from_c = np.roll(weights, -3, axis=1)  # the bins were counted from A
+    return torch.from_numpy(from_c[: n_fft // 2 + 1].astype(np.float32))

@@ -1,0 +1,79 @@
+"""The contract of a representation, and how a name becomes one.
+
+A representation file offers `load(variant: str) -> Representation`: `variant` is what the name holds after
+the file's name ("mert-v1-95m" → "v1-95m"). Any "package.module:Name" whose `Name()` fulfils the contract works.
+"""
+
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, cast, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from earmark import identity, lookup
+from earmark.errors import UserError
+from earmark.nouns import Card
+
+
+@runtime_checkable
+class Representation(Protocol):
+    """Audio to embeddings.
+
+    Audio is mono float32 in [-1, 1] at `card.sample_rate`, all rows of one length of at least
+    `card.min_samples`. The answer always has four axes; a representation with one layer has a layer axis of
+    length 1. No resampling, segmenting, padding, pooling or gradient inside.
+    """
+
+    card: Card
+
+    def __call__(
+        self, audio: Float[Tensor, "batch samples"], layers: Sequence[int] | None = None
+    ) -> Float[Tensor, "batch layers frames dim"]:
+        """Return the embeddings of the layers asked for (None: all), in that order."""
+        ...
+
+
+def load(name: str) -> Representation:
+    """Return the representation of that name, ready to be called."""
+    made = lookup.external(name)
+    if made is not None:
+        made = made() if isinstance(made, type) else made
+        if not isinstance(getattr(made, "card", None), Card) or not callable(made):
+            raise UserError(f"Expected '{name}' to be a callable with a `card: earmark.nouns.Card`, got {made!r}.")
+        return cast(Representation, made)
+    found = lookup.find("representations", name)
+    return cast(Representation, found.module.load(found.variant))
+
+
+def code_sha256(representation: Representation) -> str:
+    """Return the sha256 of the file that defines a user's own class; "" for earmark's, whose cards carry versions."""
+    module = inspect.getmodule(type(representation))
+    if module is None or module.__name__.startswith("earmark.") or module.__file__ is None:
+        return ""
+    return identity.file_sha256(Path(module.__file__))
+
+
+def refuse_variant(name: str, variant: str) -> None:
+    """Raise when a name with nothing after it was given something."""
+    if variant:
+        raise UserError(f"'{name}' has no variants; got '{name}-{variant}'. Write '{name}'.")
+
+
+def check_call(audio: Float[Tensor, "batch samples"], layers: Sequence[int] | None, card: Card) -> tuple[int, ...]:
+    """Refuse audio of a wrong shape, length or type and layers out of range; return the layers to give."""
+    if audio.ndim != 2:
+        shape = tuple(audio.shape)
+        raise UserError(f"Expected mono audio (batch, samples), got {shape}. Mix down with audio.mono first.")
+    if not audio.is_floating_point():
+        raise UserError(f"Expected float32 audio in [-1, 1], got {audio.dtype}. Divide by the full scale first.")
+    if audio.shape[1] < card.min_samples:
+        raise UserError(
+            f"'{card.name}' needs at least {card.min_samples} samples at {card.sample_rate} Hz, got {audio.shape[1]}."
+        )
+    wanted = tuple(range(card.layers)) if layers is None else tuple(layers)
+    wrong = [layer for layer in wanted if not 0 <= layer < card.layers]
+    if wrong or not wanted:
+        raise UserError(f"'{card.name}' has layers 0 to {card.layers - 1}; got {list(wanted)}.")
+    return wanted
