@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from earmark.nouns import Card
-from earmark.representations._spectrogram import chroma_filters, filtered_power
+from earmark.representations._spectrogram import FilteredPower, chroma_filters
 from earmark.representations.base import check_call, refuse_variant
 
 SAMPLE_RATE, N_FFT, HOP_SAMPLES = 22050, 4096, 1024
@@ -38,11 +38,10 @@ class Chroma(nn.Module):
     """Chroma; frames: `1 + (samples − 4096) // 1024`. A silent frame is all zeros. The tuning is not estimated."""
 
     card = CARD
-    filters: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("filters", chroma_filters(SAMPLE_RATE, N_FFT), persistent=False)
+        self.power = FilteredPower(chroma_filters(SAMPLE_RATE, N_FFT), N_FFT, HOP_SAMPLES)
 
     @torch.inference_mode()
     def forward(
@@ -50,7 +49,7 @@ class Chroma(nn.Module):
     ) -> Float[Tensor, "batch layers frames dim"]:
         """Return the pitch classes of each frame as the one layer."""
         wanted = check_call(audio, layers, self.card)
-        energy = filtered_power(audio, self.filters, N_FFT, HOP_SAMPLES)
+        energy: Tensor = self.power(audio)
         peak = energy.amax(-1, keepdim=True)
         smallest = torch.finfo(energy.dtype).tiny
         scaled = torch.where(peak > smallest, energy / peak.clamp_min(smallest), 0.0)

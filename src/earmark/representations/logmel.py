@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from earmark.nouns import Card
-from earmark.representations._spectrogram import decibels, filtered_power, mel_filters
+from earmark.representations._spectrogram import FilteredPower, decibels, mel_filters
 from earmark.representations.base import check_call, refuse_variant
 
 SAMPLE_RATE, N_FFT, HOP_SAMPLES, N_MELS = 22050, 2048, 512, 128
@@ -38,11 +38,10 @@ class LogMel(nn.Module):
     """Log-mel spectrogram in dB; frames: `1 + (samples − 2048) // 512`."""
 
     card = CARD
-    filters: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("filters", mel_filters(SAMPLE_RATE, N_FFT, N_MELS), persistent=False)
+        self.power = FilteredPower(mel_filters(SAMPLE_RATE, N_FFT, N_MELS), N_FFT, HOP_SAMPLES)
 
     @torch.inference_mode()
     def forward(
@@ -50,7 +49,7 @@ class LogMel(nn.Module):
     ) -> Float[Tensor, "batch layers frames dim"]:
         """Return the bands of each frame as the one layer."""
         wanted = check_call(audio, layers, self.card)
-        bands = decibels(filtered_power(audio, self.filters, N_FFT, HOP_SAMPLES))
+        bands = decibels(self.power(audio))
         return bands[:, None].repeat(1, len(wanted), 1, 1)
 
 
