@@ -1,0 +1,134 @@
+"""What an audio file's own bytes say of its length: libsndfile believes too little of it, or too much.
+
+It plays a file that was cut short as if it ended there, reads nothing from a WAV whose writer did not know
+the length yet, and guesses how long an MP3 without a length header is.
+"""
+
+import re
+import struct
+from io import BytesIO
+from typing import BinaryIO, NamedTuple
+
+# A container's magic → offset of its first chunk, layout of a chunk's head, alignment of chunks.
+CHUNKED = {b"RIFF": (12, "<4sI", 2), b"RF64": (12, "<4sI", 2), b"FORM": (12, ">4sI", 2), b"caff": (8, ">4sq", 1)}
+LACKING = re.compile(r"(?:data|riff|SSND|Data Size) *: (\d+) \(should be (\d+)\)")
+# Writers that stream cannot know the length: they put 0, or about 2 or 4 GiB instead.
+UNKNOWN_LENGTH = 0x7FFF0000
+LARGEST_OGG_PAGE_BYTES = 27 + 255 + 255 * 255
+
+# By MPEG version (3: MPEG 1, 2: MPEG 2, 0: MPEG 2.5): highest bit rate in kbit/s, samples a frame, and
+# the divisor of MPEG 1's sample rates. Source: ISO/IEC 11172-3 and 13818-3, layer III.
+MPEG = {3: (320, 1152, 1), 2: (160, 576, 2), 0: (160, 576, 4)}
+MPEG_RATES = (44100, 48000, 32000)
+SMALLEST_MPEG_FRAME_BYTES = 24
+
+
+class SampleChunk(NamedTuple):
+    """Where a container's samples begin, how many bytes its header says they are, and how many are there."""
+
+    position: int
+    declared: int
+    found: int
+
+
+class MpegLengthTag(NamedTuple):
+    """An MPEG frame that says how many frames follow, to be put before the one at byte `first`."""
+
+    first: int
+    head: bytes
+    n_bytes: int
+    frame_samples: int
+    most_frames: int
+
+    def before(self, raw: BinaryIO, n_frames: int) -> BytesIO:
+        """Return the file with the tag in front, saying `n_frames`."""
+        raw.seek(self.first)
+        tag = self.head + b"Info" + struct.pack(">II", 1, n_frames)
+        return BytesIO(tag.ljust(self.n_bytes, b"\0") + raw.read())
+
+
+def what_is_missing(raw: BinaryIO, magic: bytes) -> str:
+    """Say what a file that begins with `magic` (4 bytes) lacks at its end; empty when nothing is seen to lack."""
+    if magic == b"OggS":
+        return "" if _ends_with_last_ogg_page(raw) else "its last page is missing"
+    chunk = _sample_chunk(raw, magic)
+    return _lack(chunk.declared, chunk.found) if chunk else ""
+
+
+def what_libsndfile_missed(log: str) -> str:
+    """Say the same from libsndfile's log, which knows further containers but is cut at 2,047 characters."""
+    lacking = LACKING.search(log)
+    return _lack(int(lacking[1]), int(lacking[2])) if lacking else ""
+
+
+def with_riff_length(raw: BinaryIO) -> BytesIO | None:
+    """Return a WAV whose writer left its lengths 0 with "unknown" in their place; None for any other file."""
+    raw.seek(0)
+    magic, riff_length = raw.read(4), raw.read(4)
+    chunk = _sample_chunk(raw, magic) if magic == b"RIFF" else None
+    if chunk is None or chunk.declared or riff_length not in (b"\0\0\0\0", b"\xff\xff\xff\xff"):
+        return None
+    raw.seek(0)
+    whole = bytearray(raw.read())
+    whole[chunk.position - 4 : chunk.position] = b"\xff\xff\xff\xff"
+    return BytesIO(whole)
+
+
+def mpeg_length_tag(raw: BinaryIO) -> MpegLengthTag | None:
+    """Return a length tag for an MP3 that has none, or None where it has one or is no MP3.
+
+    Without a tag libsndfile guesses the length from the first frame and stops there, which loses the end
+    of most such files, and most of a file of variable bit rate. With one, the decoder's own delay of 529
+    samples is trimmed from the start, as it is from every file that came with a tag.
+    """
+    size = raw.seek(0, 2)
+    raw.seek(0)
+    id3 = raw.read(10)
+    first = 10 + sum(byte << 7 * place for place, byte in enumerate(id3[:5:-1])) if id3[:3] == b"ID3" else 0
+    raw.seek(first)
+    frame = raw.read(192)
+    is_layer_3 = len(frame) == 192 and frame[0] == 0xFF and frame[1] & 0xE6 == 0xE2
+    if not is_layer_3 or b"Xing" in frame or b"Info" in frame:
+        return None
+    version, rate_index = frame[1] >> 3 & 3, frame[2] >> 2 & 3
+    if version not in MPEG or rate_index == 3:
+        return None
+    # The tag's frame takes the highest bit rate, so that it is long enough for the tag.
+    kbps, frame_samples, divisor = MPEG[version]
+    n_bytes = frame_samples * 125 * kbps * divisor // MPEG_RATES[rate_index]
+    is_mono = frame[3] >> 6 == 3
+    side_bytes = (17 if is_mono else 32) if version == 3 else (9 if is_mono else 17)
+    head = bytes((0xFF, frame[1] | 1, 14 << 4 | rate_index << 2, frame[3])) + bytes(side_bytes)
+    return MpegLengthTag(first, head, n_bytes, frame_samples, size // SMALLEST_MPEG_FRAME_BYTES)
+
+
+def _lack(declared: int, found: int) -> str:
+    is_short = found < declared < UNKNOWN_LENGTH
+    return f"its header says {declared} bytes of samples and {found} are there" if is_short else ""
+
+
+def _sample_chunk(raw: BinaryIO, magic: bytes) -> SampleChunk | None:
+    if magic not in CHUNKED:
+        return None
+    size = raw.seek(0, 2)
+    position, layout, alignment = CHUNKED[magic]
+    n_head = struct.calcsize(layout)
+    while position + n_head <= size:
+        raw.seek(position)
+        name, length = struct.unpack(layout, raw.read(n_head))
+        position += n_head
+        if name in (b"data", b"SSND"):
+            return SampleChunk(position, length, size - position)
+        position += max(length, 0) + -length % alignment
+    return None
+
+
+def _ends_with_last_ogg_page(raw: BinaryIO) -> bool:
+    size = raw.seek(0, 2)
+    raw.seek(max(0, size - LARGEST_OGG_PAGE_BYTES))
+    tail = raw.read()
+    page = tail[tail.rfind(b"OggS") :]
+    if len(page) < 27:
+        return False
+    is_whole = len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
+    return is_whole and bool(page[5] & 4)

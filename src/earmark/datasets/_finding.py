@@ -1,0 +1,43 @@
+"""What a check of a dataset found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning", "info"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found: `what`, the ids of the clips (or names of files, classes) it is about, what to do."""
+
+    severity: Severity
+    what: str
+    about: tuple[str, ...]
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that was found in a dataset, errors first."""
+
+    dataset: str
+    version: str
+    n_clips: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no finding is an error: none would make a score wrong, or leave a clip out."""
+        return not any(finding.severity == "error" for finding in self.findings)
+
+
+def counted(n: int, noun: str) -> str:
+    """Return "1 clip", "2 clips"."""
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun.endswith("s") else "s")
+    return f"{n} {noun if n == 1 else plural}"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Return the first names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

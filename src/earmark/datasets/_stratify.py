@@ -1,0 +1,94 @@
+"""Spreading labels evenly over the parts of a split, with groups kept whole.
+
+After Sechidis, Tsoumakas, Vlahavas, "On the Stratification of Multi-Label Data", ECML PKDD 2011: the rarest
+label first, each unit to the part that lacks the label most. Differs: a unit is a whole group, the order of
+labels is that of the start, and a label with a unit for every part gets one in each.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from earmark.nouns import Clip, Target
+
+N_BINS = 5  # of a number: fifths of its values
+
+
+class Unit(NamedTuple):
+    """What goes into one part as a whole: a group, or a clip without one; how many clips it has of each label."""
+
+    ids: tuple[str, ...]
+    strata: Counter[str]
+
+
+def units_of(clips: Iterable[Clip], label: str) -> list[Unit]:
+    """Return groups and single clips, in an order that their names give."""
+    ordered = sorted(clips, key=lambda clip: clip.id)
+    members = defaultdict[tuple[str, str], list[int]](list)
+    for index, clip in enumerate(ordered):
+        members[("clip", clip.id) if clip.group is None else ("group", clip.group)].append(index)
+    strata = strata_of(ordered, label)
+    return [
+        Unit(tuple(ordered[i].id for i in indices), Counter(name for i in indices for name in strata[i]))
+        for _, indices in sorted(members.items())
+    ]
+
+
+def strata_of(clips: Sequence[Clip], label: str) -> list[tuple[str, ...]]:
+    """Return, for each clip, what is to be spread evenly: its classes, or which fifth each of its numbers is in."""
+    targets = [clip.targets[label] for clip in clips]
+    numbers = [_floats(target) for target in targets]
+    edges = [
+        np.quantile([row[axis] for row in numbers if len(row) > axis], np.arange(1, N_BINS) / N_BINS)
+        for axis in range(max(map(len, numbers), default=0))
+    ]
+    return [
+        _classes(target) + tuple(f"{axis}:{np.searchsorted(edges[axis], value)}" for axis, value in enumerate(row))
+        for target, row in zip(targets, numbers, strict=True)
+    ]
+
+
+def n_units_of_each(units: Iterable[Unit]) -> Counter[str]:
+    """Return in how many units each label is."""
+    return Counter(name for unit in units for name in unit.strata)
+
+
+def spread(units: Sequence[Unit], shares: Sequence[float], rng: np.random.Generator) -> list[tuple[str, ...]]:
+    """Return the clip ids of each part, sorted; `shares` are the parts' fractions of all clips."""
+    shuffled = [units[index] for index in rng.permutation(len(units))]
+    holders = defaultdict[str, list[Unit]](list)
+    for unit in shuffled:
+        for name in unit.strata or ("",):
+            holders[name].append(unit)
+    parts: list[list[Unit]] = [[] for _ in shares]
+    have: list[Counter[str]] = [Counter() for _ in shares]
+    placed: set[tuple[str, ...]] = set()
+    n_clips = sum(len(unit.ids) for unit in units)
+    sizes = [0] * len(shares)
+    for name in sorted(holders, key=lambda name: (name == "", len(holders[name]), name)):
+        total = sum(unit.strata[name] for unit in holders[name])
+        waiting = sorted((u for u in holders[name] if u.ids not in placed), key=lambda u: -u.strata[name])
+        for n_placed, unit in enumerate(waiting):
+            lacking = [share * total - part[name] for share, part in zip(shares, have, strict=True)]
+            without = [part for part in range(len(shares)) if not have[part][name]]
+            is_last_call = len(holders[name]) >= len(shares) and 0 < len(waiting) - n_placed <= len(without)
+            open_to = without if is_last_call else range(len(shares))
+            room = [share * n_clips - size for share, size in zip(shares, sizes, strict=True)]
+            chosen = max(open_to, key=lambda part: (round(lacking[part], 9), round(room[part], 9), -part))
+            parts[chosen].append(unit)
+            have[chosen].update(unit.strata)
+            sizes[chosen] += len(unit.ids)
+            placed.add(unit.ids)
+    return [tuple(sorted(name for unit in part for name in unit.ids)) for part in parts]
+
+
+def _floats(target: Target) -> tuple[float, ...]:
+    values = target if isinstance(target, tuple) else (target,)
+    return tuple(value for value in values if isinstance(value, float))
+
+
+def _classes(target: Target) -> tuple[str, ...]:
+    values = target if isinstance(target, tuple) else (target,)
+    return tuple(str(value) for value in values if not isinstance(value, float))

