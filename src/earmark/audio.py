@@ -26,6 +26,8 @@ BLOCK_FRAMES = 1 << 20
 
 # Pinned by a test: after a seek inside these, other samples come than when decoding from the start.
 INEXACT_SEEK = ("MP3", "OGG")
+# libsndfile's word for a FLAC whose writer did not know its length.
+UNKNOWN_FRAMES = (1 << 63) - 1
 
 NEEDS_FFMPEG = (".m4a", ".aac", ".mp4", ".m4b", ".wma", ".ac3", ".webm", ".mka", ".ape", ".wv", ".mpc")
 
@@ -55,7 +57,7 @@ class _File(soundfile.SoundFile):  # type: ignore[misc] # soundfile publishes no
     """
 
     def seekable(self) -> bool:
-        return self.format not in INEXACT_SEEK and bool(super().seekable())
+        return self.format not in INEXACT_SEEK and self.frames < UNKNOWN_FRAMES and bool(super().seekable())
 
 
 def library_versions() -> dict[str, str]:
@@ -90,7 +92,7 @@ def read(
     with _opened(path) as file:
         start, stop = _region(path, file, start_s, end_s)
         blocks = _mono_blocks(path, file, start, stop)
-        rate = sample_rate or file.samplerate
+        rate = file.samplerate if sample_rate is None else sample_rate
         if rate == file.samplerate:
             samples = _joined(blocks)
         elif stop - start <= STREAMED_ABOVE_S * file.samplerate:
@@ -216,11 +218,18 @@ def _mended(path: Path, raw: BinaryIO, head: bytes) -> BinaryIO | int | None:
         return _by_ffmpeg(path)
     if detail := containers.what_is_missing(raw, head):
         raise _truncated(path, detail)
-    if (tag := containers.mpeg_length_tag(raw)) is None:
-        return containers.with_riff_length(raw)
-    with _File(tag.before(raw, tag.most_frames)) as file:
-        n_samples = sum(iter(lambda: len(file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)), 0))
-    return tag.before(raw, -(-n_samples // tag.frame_samples))
+    if tag := containers.mpeg_length_tag(raw):
+        n_samples = _count(tag.before(raw, tag.most_frames))
+        return tag.before(raw, -(-n_samples // tag.frame_samples))
+    if containers.lacks_flac_length(raw):
+        return containers.with_flac_length(raw, _count(path))
+    return containers.with_riff_length(raw)
+
+
+def _count(source: Path | BinaryIO) -> int:
+    """Return how many samples per channel a file holds, by decoding it."""
+    with _File(source) as file:
+        return sum(iter(lambda: len(file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)), 0))
 
 
 def _by_ffmpeg(path: Path) -> int:

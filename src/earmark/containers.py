@@ -1,7 +1,7 @@
 """What an audio file's own bytes say of its length: libsndfile believes too little of it, or too much.
 
 It plays a file that was cut short as if it ended there, reads nothing from a WAV whose writer did not know
-the length yet, and guesses how long an MP3 without a length header is.
+the length yet, fails to seek in such a FLAC, and guesses how long an MP3 without a length header is.
 """
 
 import re
@@ -74,6 +74,21 @@ def with_riff_length(raw: BinaryIO) -> BytesIO | None:
     return BytesIO(whole)
 
 
+def lacks_flac_length(raw: BinaryIO) -> bool:
+    """Tell whether a file is a FLAC whose writer left the number of samples 0."""
+    raw.seek(0)
+    head = raw.read(26)
+    return head[:4] == b"fLaC" and len(head) == 26 and not _flac_samples(head)
+
+
+def with_flac_length(raw: BinaryIO, n_samples: int) -> BytesIO:
+    """Return a FLAC with its number of samples per channel filled in (36 bits of its STREAMINFO block)."""
+    raw.seek(0)
+    whole = bytearray(raw.read())
+    whole[21:26] = (int.from_bytes(whole[21:26], "big") >> 36 << 36 | n_samples).to_bytes(5, "big")
+    return BytesIO(whole)
+
+
 def mpeg_length_tag(raw: BinaryIO) -> MpegLengthTag | None:
     """Return a length tag for an MP3 that has none, or None where it has one or is no MP3.
 
@@ -100,6 +115,10 @@ def mpeg_length_tag(raw: BinaryIO) -> MpegLengthTag | None:
     side_bytes = (17 if is_mono else 32) if version == 3 else (9 if is_mono else 17)
     head = bytes((0xFF, frame[1] | 1, 14 << 4 | rate_index << 2, frame[3])) + bytes(side_bytes)
     return MpegLengthTag(first, head, n_bytes, frame_samples, size // SMALLEST_MPEG_FRAME_BYTES)
+
+
+def _flac_samples(head: bytes) -> int:
+    return int.from_bytes(head[21:26], "big") & (1 << 36) - 1
 
 
 def _lack(declared: int, found: int) -> str:

@@ -1,0 +1,302 @@
+"""Named chains of audiomentations transforms: fixed, seeded by clip, in memory as float32, never clipped.
+
+audiomentations draws from the global generators. They are seeded for each call and put back, under a lock,
+so that neither order nor the number of workers changes a sample. An impulse response or a recorded noise it
+reads from its path; whoever makes keys hashes `files_of` a chain for `identity_of` and `clip_seed`.
+"""
+
+import functools
+import importlib
+import inspect
+import random
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32
+
+from earmark import audio
+from earmark.errors import EarmarkError, MissingPart, UnknownName, UserError, hint
+from earmark.identity import seed_for
+
+LIBRARIES = ("audiomentations", "fast-mp3-augment", "python-stretch", "pyroomacoustics", "pyloudnorm", "cylimiter")
+FILE_PARAMS = ("ir_path", "sounds_path")
+CHANGES_LENGTH = ("AdjustDuration", "Resample", "Trim")
+REQUIRED = {
+    "leave_length_unchanged": (True, "targets must still fit in time"),
+    "preserve_delay": (False, "targets must still fit in time"),
+    "backend": ("fast-mp3-augment", "the others delay the audio and write files"),
+    "mode@RepeatPart": ("replace", "targets must still fit in time"),
+}
+# Names of audiomentations before 0.38 (Gain, SNR) and 0.33 (Shift); every other `_in_db` became `_db`.
+RENAMED = {
+    "LoudnessNormalization": {"min_lufs_in_db": "min_lufs", "max_lufs_in_db": "max_lufs"},
+    "Shift": {"min_fraction": "min_shift", "max_fraction": "max_shift", "fade": "fade_duration"},
+    "TimeMask": {"fade": "fade_duration"},
+}
+SHORT = {"AddGaussianSNR": ("snr_db", "snr{}"), "Gain": ("gain_db", "gain{}"), "Mp3Compression": ("bitrate", "mp3-{}k")}
+MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+MP3_SHORTEST_S = 0.1
+
+_global_generators = threading.Lock()
+
+Samples = Float32[np.ndarray, " samples"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One transform by its name in audiomentations, with its parameters under audiomentations' names."""
+
+    type: str
+    params: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Transforms in order under one name; `seed` is the deformation seed of the experiment."""
+
+    name: str
+    steps: tuple[Step, ...]
+    seed: int = 0
+
+
+class Translated(NamedTuple):
+    """Parameters under today's names, and a sentence to the user for each that had an old one."""
+
+    params: dict[str, object]
+    notes: tuple[str, ...]
+
+
+CLEAN = Chain("clean", ())
+# D1-D4 of the thesis.
+PRESETS: Mapping[str, Chain] = {
+    "snr15": Chain("snr15", (Step("AddGaussianSNR", {"min_snr_db": 15.0, "max_snr_db": 15.0}),)),
+    "snr0": Chain("snr0", (Step("AddGaussianSNR", {"min_snr_db": 0.0, "max_snr_db": 0.0}),)),
+    "mp3-32k": Chain("mp3-32k", (Step("Mp3Compression", {"min_bitrate": 32, "max_bitrate": 32}),)),
+    "gain-12": Chain("gain-12", (Step("Gain", {"min_gain_db": -12.0, "max_gain_db": -12.0}),)),
+}
+
+
+def apply(chain: Chain, samples: Samples, sample_rate: int, seed: int) -> Samples:
+    """Return the deformed samples: as many as came, float32, not clipped, the same for the same `seed`.
+
+    `seed` comes from `clip_seed`; `sample_rate` is in Hz. Silence stays finite: noise at a given SNR over a
+    silent clip is silent, because its level follows the clip's. MP3 at a rate it does not know goes through
+    the next one it knows, and a clip below 0.1 s is coded with silence behind it; both keep time and length.
+
+    Raises UserError when a step is wrong, cannot work at this sample rate, changes the length or makes
+    samples that are not finite, and MissingPart when it needs a package that is not installed.
+    """
+    if not chain.steps or not len(samples):
+        return samples
+    transforms = [(step, _built(step)) for step in chain.steps]
+    deformed = samples.copy()
+    with _seeded(seed):
+        for step, transform in transforms:
+            deformed = _transformed(step, transform, deformed, sample_rate)
+    return deformed
+
+
+def check(chain: Chain) -> None:
+    """Raise a UserError that says what to write instead unless every step of a chain can be applied.
+
+    Files that a step reads are not looked at; see `files_of`.
+    """
+    for step in chain.steps:
+        if not any(name in FILE_PARAMS for name in _checked(step)):
+            _built(step)
+
+
+def clip_seed(chain: Chain, dataset: str, clip_id: str, sha256: Mapping[str, str] | None = None) -> int:
+    """Return the seed of a clip under a chain. `sha256` as in `identity_of`."""
+    return seed_for("deform", dataset, clip_id, identity_of(chain, sha256), chain.seed)
+
+
+def identity_of(chain: Chain, sha256: Mapping[str, str] | None = None) -> list[dict[str, object]]:
+    """Return types and parameters in order, for keys: not the name, not the seed, no path.
+
+    Numbers are floats and names are today's, so that 15 and 15.0, old name and new, are one chain.
+    `sha256` maps each of `files_of(chain)` to its content's hash, which stands in for the path.
+    """
+
+    def plain(name: str, value: object) -> object:
+        if isinstance(value, list | tuple):
+            return [plain(name, item) for item in value]
+        if name not in FILE_PARAMS:
+            return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        if sha256 is None or str(value) not in sha256:
+            raise EarmarkError(f"Chain '{chain.name}' reads '{value}': its key needs the sha256 of that file.")
+        return sha256[str(value)]
+
+    steps = ((step.type, _without_p(step)) for step in chain.steps)
+    return [{"type": kind, "params": {name: plain(name, params[name]) for name in params}} for kind, params in steps]
+
+
+def files_of(chain: Chain) -> tuple[str, ...]:
+    """Return the paths of the files that a chain reads, in order."""
+    values = (step.params[name] for step in chain.steps for name in FILE_PARAMS if name in step.params)
+    return tuple(str(path) for value in values for path in (value if isinstance(value, list | tuple) else [value]))
+
+
+def translate(kind: str, params: Mapping[str, object]) -> Translated:
+    """Return the parameters of transform `kind` under the names of audiomentations 0.43.
+
+    `fade: false` becomes `fade_duration: 0`. Raises UserError when an old and a new name are both given.
+    """
+    translated: dict[str, object] = {}
+    notes = []
+    for old, value in params.items():
+        new = RENAMED.get(kind, {}).get(old) or old.replace("_in_db", "_db")
+        if new in translated or (new != old and new in params):
+            raise UserError(f"{kind}: '{new}' is given twice, once by its old name '{old}'. Keep '{new}'.")
+        if new != old:
+            notes.append(f"{kind}: '{old}' is now called '{new}'.")
+        if old == "fade" and isinstance(value, bool):
+            value = 0.005 if value else 0.0
+        translated[new] = value
+    return Translated(translated, tuple(notes))
+
+
+def readable_name(steps: Sequence[Step]) -> str:
+    """Return a name made of content: "snr15", "mp3-32k", "gain-12+snr0"; "clean" for no steps."""
+    return "+".join(_step_name(step) for step in steps) or CLEAN.name
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that deform, those that are installed, for keys."""
+    installed = {package.name: package.version for name in LIBRARIES for package in metadata.distributions(name=name)}
+    return dict(sorted(installed.items()))
+
+
+def transform_names() -> tuple[str, ...]:
+    """Return the types a step may have."""
+    return tuple(sorted(set(_transforms()) - set(CHANGES_LENGTH)))
+
+
+@functools.cache
+def _transforms() -> Mapping[str, Callable[..., Callable[..., Samples]]]:
+    # Imported on first use: it costs half a second, and every command imports this room.
+    library = importlib.import_module("audiomentations")
+    base = importlib.import_module("audiomentations.core.transforms_interface").BaseWaveformTransform
+    found = inspect.getmembers(library, lambda member: inspect.isclass(member) and issubclass(member, base))
+    return {name: transform for name, transform in found if name != "Lambda"}
+
+
+def _without_p(step: Step) -> dict[str, object]:
+    params = translate(step.type, step.params).params
+    p = params.pop("p", 1)
+    if p != 1:
+        raise UserError(f"{step.type}: a deformation has no probability, got p = {p}. Leave p out.")
+    return params
+
+
+def _checked(step: Step) -> dict[str, object]:
+    """Return the parameters of a step under today's names, or raise a UserError."""
+    if step.type in CHANGES_LENGTH:
+        raise UserError(f"{step.type} changes the length, so targets no longer fit in time. Leave it out.")
+    if step.type not in _transforms():
+        raise UnknownName("deformation", step.type, transform_names())
+    params = _without_p(step)
+    known = inspect.signature(_transforms()[step.type]).parameters
+    named = {name: default for name, default in known.items() if name != "p" and default.kind != default.VAR_KEYWORD}
+    if unknown := next((name for name in params if name not in named), None):
+        listed = ", ".join(named) or "none"
+        raise UserError(f"{step.type} has no parameter '{unknown}'.{hint(unknown, named)} Its parameters: {listed}.")
+    values = {name: params.get(name, parameter.default) for name, parameter in named.items()}
+    for name, value in values.items():
+        if value is inspect.Parameter.empty:
+            raise UserError(f"{step.type} needs the parameter '{name}'.")
+        _require_kind(step.type, name, value, named[name].default)
+        required, reason = REQUIRED.get(name) or REQUIRED.get(f"{name}@{step.type}") or (value, "")
+        if value != required:
+            raise UserError(f"{step.type}: {name} must be {required}, got {value}: {reason}.")
+    _require_fixed(step.type, values)
+    return params
+
+
+def _require_kind(kind: str, name: str, value: object, default: object) -> None:
+    """Refuse a value of another kind than the parameter's default: text or a truth value for a number."""
+    for types, words in ((bool, "true or false"), ((int, float), "a number"), (str, "text")):
+        if isinstance(default, types):
+            if not isinstance(value, types) or (isinstance(value, bool) and types is not bool):
+                raise UserError(f"{kind}: {name} must be {words}, got {value!r}.")
+            return
+
+
+def _require_fixed(kind: str, values: Mapping[str, object]) -> None:
+    pairs = ((low, "max" + low[3:]) for low in values if low.startswith("min_") and "max" + low[3:] in values)
+    ranges = ", ".join(f"{a} = {values[a]} and {b} = {values[b]}" for a, b in pairs if values[a] != values[b])
+    if ranges:
+        raise UserError(f"{kind}: a deformation is fixed, so give both ends of a range one value; got {ranges}.")
+
+
+def _built(step: Step) -> Callable[..., Samples]:
+    params = _checked(step)
+    try:
+        return _transforms()[step.type](**params, p=1.0)
+    except (ValueError, TypeError, AssertionError) as error:
+        raise UserError(f"{step.type} cannot take {params}: {error}") from error
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    with _global_generators:
+        python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - audiomentations' own
+        random.seed(seed)
+        np.random.seed([seed & 0xFFFFFFFF, seed >> 32])  # noqa: NPY002 - audiomentations draws from it
+        try:
+            yield
+        finally:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)  # noqa: NPY002 - as it was
+
+
+def _transformed(step: Step, transform: Callable[..., Samples], samples: Samples, sample_rate: int) -> Samples:
+    run = functools.partial(_mp3, transform) if step.type == "Mp3Compression" else transform
+    try:
+        deformed = np.asarray(run(samples, sample_rate), np.float32)
+    except ImportError as error:
+        package = (error.name or "audiomentations[extras]").replace("_", "-")
+        raise MissingPart(f"{step.type} needs another package. Install it: pip install '{package}'") from error
+    except (ValueError, AssertionError) as error:
+        raise UserError(f"{step.type} with {dict(step.params)} fails at {sample_rate} Hz: {error}") from error
+    if deformed.shape != samples.shape:
+        raise UserError(f"{step.type} must keep the length, {len(samples)} samples, and returned {deformed.shape}.")
+    if not np.isfinite(deformed).all():
+        raise UserError(f"{step.type} with {dict(step.params)} made samples that are not finite.")
+    return deformed
+
+
+def _mp3(transform: Callable[..., Samples], samples: Samples, sample_rate: int) -> Samples:
+    rate = next((rate for rate in MP3_RATES if rate >= sample_rate), MP3_RATES[-1])
+    lowest, highest = (32, 320) if rate >= 32000 else (8, 160) if rate >= 16000 else (8, 64)
+    bitrate = getattr(transform, "min_bitrate")  # noqa: B009 - the type of a transform is not published
+    if not lowest <= bitrate <= highest:
+        raise ValueError(f"MP3 at {rate} Hz has {lowest} to {highest} kbit/s, not {bitrate}")
+    coded = audio.resample(samples, sample_rate, rate)
+    long_enough = np.pad(coded, (0, max(0, int(MP3_SHORTEST_S * rate) + 1 - len(coded))))
+    return audio.resample(transform(long_enough, rate)[: len(coded)], rate, sample_rate)[: len(samples)]
+
+
+def _step_name(step: Step) -> str:
+    values = dict(_without_p(step))
+    for low in [name for name in values if name.startswith("min_")]:
+        if "max" + low[3:] in values and values[low] == values["max" + low[3:]]:
+            values[low[4:]] = values.pop(low)
+            del values["max" + low[3:]]
+    stem = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", step.type).lower()
+    short, form = SHORT.get(step.type, ("", ""))
+    if short in values:
+        stem = form.format(_shown(values.pop(short)))
+    return "-".join([stem, *(name.replace("_", "-") + _shown(values[name]) for name in sorted(values))])
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "-" + re.sub(r"[^\w.]+", "-", str(value).rpartition("/")[2]).strip("-").lower()
+    return repr(float(value)).removesuffix(".0")

@@ -1,0 +1,120 @@
+"""Laws of length: a file that was cut short is refused, and one that does not know its length is read to its end."""
+
+import struct
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+from audio_files import RATE, sound, written
+
+from earmark import audio
+from earmark.errors import AudioError
+
+# librosa.load imports audioread, which imports these.
+pytestmark = pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated:DeprecationWarning")
+
+
+@pytest.fixture
+def wav(tmp_path: Path) -> Path:
+    return written(tmp_path / "a.wav", sound())
+
+
+def without_first_frame(path: Path) -> bytes:
+    """Return an MP3 without its length header, as tools that cut streams leave it."""
+    data = path.read_bytes()
+    return data[data.index(data[:2], 4) :]
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+@pytest.mark.parametrize("sample_rate", [16000, 44100, 48000])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("id3", [b"", b"ID3\x03\0\0\0\0\x02\x00" + bytes(256)], ids=["bare", "id3"])
+def test_an_mp3_without_a_length_is_read_to_its_end(
+    tmp_path: Path, mode: str, sample_rate: int, channels: int, id3: bytes
+) -> None:
+    n_samples = 3 * RATE + 317
+    tagged = written(tmp_path / "a.mp3", sound(n_samples, channels), sample_rate, bitrate_mode=mode)
+    bare = tmp_path / "b.mp3"
+    bare.write_bytes(id3 + without_first_frame(tagged))
+    ours = audio.read(bare).samples
+    assert n_samples <= len(ours) < n_samples + 4 * 1152
+    assert audio.info(bare).frames == len(ours)
+    theirs, _ = librosa.load(bare, sr=None)
+    theirs = theirs[529:]  # the decoder's own delay, which is only trimmed where there is a length
+    n_both = min(len(ours), len(theirs))
+    assert n_both > 1000
+    np.testing.assert_array_equal(ours[:n_both], theirs[:n_both])
+
+
+def with_sizes(wav: Path, riff: int, data: int) -> Path:
+    content = bytearray(wav.read_bytes())
+    assert content[36:40] == b"data"
+    content[4:8], content[40:44] = struct.pack("<I", riff), struct.pack("<I", data)
+    wav.write_bytes(content)
+    return wav
+
+
+@pytest.mark.parametrize(
+    ("riff", "data"), [(0, 0), (0xFFFFFFFF, 0), (0xFFFFFFFF, 0xFFFFFFFF), (0x7FFFFFFF, 0x7FFFFFDB)]
+)
+def test_a_streamed_wav_whose_length_nobody_knew_is_read_to_its_end(wav: Path, riff: int, data: int) -> None:
+    whole = audio.read(wav).samples
+    np.testing.assert_array_equal(audio.read(with_sizes(wav, riff, data)).samples, whole)
+    assert audio.info(wav).frames == len(whole)
+
+
+@pytest.mark.parametrize("sample_rate", [None, 16000])
+def test_a_streamed_flac_whose_length_nobody_knew_is_read_to_its_end(tmp_path: Path, sample_rate: int | None) -> None:
+    path = written(tmp_path / "a.flac", sound())
+    found, whole, region = audio.info(path), audio.read(path, sample_rate), audio.read(path, sample_rate, 1.1, 2.2)
+    content = bytearray(path.read_bytes())
+    content[21:26] = bytes((content[21] & 0xF0, 0, 0, 0, 0))
+    path.write_bytes(content)
+    assert audio.info(path) == found
+    np.testing.assert_array_equal(audio.read(path, sample_rate).samples, whole.samples)
+    np.testing.assert_array_equal(audio.read(path, sample_rate, 1.1, 2.2).samples, region.samples)
+
+
+def test_a_wav_that_says_that_it_is_empty_is_believed(wav: Path) -> None:
+    with pytest.raises(AudioError, match="a file without samples"):
+        audio.read(with_sizes(wav, wav.stat().st_size - 8, 0))
+
+
+TRUNCATED = {
+    "a.wav": {},
+    "a.aiff": {},
+    "a.au": {},
+    "a.w64": {},
+    "a.caf": {},
+    "a.flac": {},
+    "a.ogg": {},
+    "a.opus": {"format": "OGG", "subtype": "OPUS"},
+    "a.mp3": {},
+}
+
+
+@pytest.mark.parametrize("name", TRUNCATED)
+@pytest.mark.parametrize("kept", [0.5, 0.97])
+def test_a_truncated_file_is_refused(tmp_path: Path, name: str, kept: float) -> None:
+    path = written(tmp_path / name, sound(48000 * 3), 48000, **TRUNCATED[name])
+    audio.read(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(AudioError, match=r"truncated or damaged: .*\. Fetch or export the file again\.") as caught:
+        audio.read(path)
+    assert caught.value.path == path
+    assert str(path) not in caught.value.reason
+
+
+def test_a_truncated_wav_is_refused_however_much_metadata_stands_before_its_samples(wav: Path) -> None:
+    comments = b"".join(b"ICMT" + struct.pack("<I", 2) + b"a\0" for _ in range(600))
+    chunk = b"LIST" + struct.pack("<I", 4 + len(comments)) + b"INFO" + comments
+    content = wav.read_bytes()
+    content = content[:36] + chunk + content[36:]
+    wav.write_bytes(content)
+    whole = audio.read(wav).samples
+    assert len(whole) == 3 * RATE + 317
+    wav.write_bytes(content[:-400])
+    with pytest.raises(AudioError, match="bytes of samples and"):
+        audio.info(wav)
