@@ -30,7 +30,7 @@ def _head() -> list[str]:
         "# Bench results",
         "",
         "Written by `python -m bench`; do not edit. Each row times two ways of doing one thing in turn, in one",
-        "process, one thread, by CPU seconds. A ratio above 1 means ours is faster. Absolute seconds are this machine's.",
+        "process, one thread, by CPU seconds. Above 1 means ours is faster. Absolute seconds are this machine's.",
         "",
         f"Machine: {_processor()}, {os.cpu_count()} CPUs. Python {platform.python_version()}, {versions}.",
         "",

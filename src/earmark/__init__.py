@@ -1,3 +1,45 @@
 """earmark: learn, embed, probe, compare and understand music audio representations."""
 
+import importlib
+from typing import TYPE_CHECKING
+
 __version__ = "0.1.0"
+
+_FACE = {
+    "run": "earmark.experiment.run:run",
+    "plan": "earmark.experiment.estimate:plan",
+    "embed": "earmark.catalogue:embed",
+    "table": "earmark.experiment.results:table",
+    "load_representation": "earmark.representations.base:load",
+    "load_dataset": "earmark.experiment.subjects:load_dataset",
+    "load_probe": "earmark.probes.saved:load",
+    "Clip": "earmark.nouns:Clip",
+    "Result": "earmark.nouns:Result",
+    "EarmarkError": "earmark.errors:EarmarkError",
+}
+
+__all__ = ["Clip", "EarmarkError", "Result", "embed", "load_dataset", "load_probe", "load_representation"]
+__all__ += ["plan", "run", "table"]
+
+if TYPE_CHECKING:
+    from earmark.errors import EarmarkError
+    from earmark.catalogue import embed
+    from earmark.experiment.estimate import plan
+    from earmark.experiment.results import table
+    from earmark.experiment.run import run
+    from earmark.experiment.subjects import load_dataset
+    from earmark.nouns import Clip, Result
+    from earmark.probes.saved import load as load_probe
+    from earmark.representations.base import load as load_representation
+
+
+def __getattr__(name: str) -> object:
+    """Resolve a public name on first use, so that `import earmark` and `earmark --help` stay quick."""
+    if name not in _FACE:
+        raise AttributeError(f"module 'earmark' has no attribute '{name}'")
+    module, _, attribute = _FACE[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,172 @@
+"""Tables of result rows: one a task, a line a representation and probe, a column a deformation."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from earmark.errors import DataError
+from earmark.nouns import Result
+
+UNTOLD = "°"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number with its interval. `untold`: the interval holds the constant predictor's score."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    untold: bool = False
+    best: bool = False
+
+    @property
+    def text(self) -> str:
+        """The cell in words: "0.83 [0.80, 0.86]", with ° when it cannot be told from the constant."""
+        if self.value is None:
+            return "undefined"
+        mark = UNTOLD if self.untold else ""
+        if self.low is None or self.high is None:
+            return f"{self.value:.3f}{mark}"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]{mark}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One system: what names it, and a cell a column (None: not scored)."""
+
+    representation: str
+    probe: str
+    n_seeds: int
+    cells: tuple[Cell | None, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The scores of one task on one partition by one metric."""
+
+    task: str
+    dataset: str
+    split: str
+    metric: str
+    average: str | None
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+    n: int
+    n_groups: int | None
+    n_failed: int
+    ci_level: float
+    ci_method: str
+
+    @property
+    def title(self) -> str:
+        """What the numbers are, and of how much."""
+        average = f" ({self.average})" if self.average else ""
+        groups = f" in {self.n_groups} groups" if self.n_groups else ""
+        return f"{self.task} on {self.dataset}, split {self.split}: {self.metric}{average}, {self.n} test clips{groups}"
+
+    @property
+    def note(self) -> str:
+        """How the intervals were made and what was left out."""
+        failed = f" {self.n_failed} clips could not be scored." if self.n_failed else ""
+        return (
+            f"Mean over seeds [{self.ci_level:.0%} interval: {self.ci_method}]. "
+            f"{UNTOLD} cannot be told from the constant predictor.{failed}"
+        )
+
+
+def tables(rows: Iterable[Result], metric: str | None = None, average: str | None = None) -> tuple[Table, ...]:
+    """Return one table for each task, dataset, split and fold: the mean over seeds of one metric.
+
+    `metric` None takes each task's primary one, the first of its rows; `average` None likewise.
+    """
+    partitions: dict[tuple[str, str, str, int], list[Result]] = {}
+    for row in rows:
+        if row.seed is None and row.label is None:
+            partitions.setdefault((row.task, row.dataset, row.split, row.fold), []).append(row)
+    found = [_table(part, metric, average) for part in partitions.values()]
+    return tuple(one for one in found if one is not None)
+
+
+def _table(rows: Sequence[Result], metric: str | None, average: str | None) -> Table | None:
+    known = dict.fromkeys(row.metric for row in rows)
+    chosen = metric or rows[0].metric
+    if chosen not in known:
+        raise DataError(f"Task '{rows[0].task}' was not scored by '{chosen}'; it has: {', '.join(known)}.")
+    of_metric = [row for row in rows if row.metric == chosen]
+    averages = dict.fromkeys(row.average for row in of_metric)
+    of_average = [row for row in of_metric if row.average == (average if average in averages else next(iter(averages)))]
+    first = next((row for row in of_average if row.probe != "constant"), of_average[0])
+    columns = tuple(dict.fromkeys(row.deformation for row in of_average))
+    constant = next((row for row in of_average if row.probe == "constant"), None)
+    systems: dict[tuple[str, str], dict[str, Result]] = {}
+    for row in of_average:
+        systems.setdefault(_name(row), {})[row.deformation] = row
+    best = {
+        column: max(
+            (row.value for row in of_average if row.deformation == column and row.value is not None), default=None
+        )
+        for column in columns
+    }
+    return Table(
+        first.task,
+        first.dataset,
+        first.split + (f" fold {first.fold}" if first.fold else ""),
+        chosen,
+        first.average,
+        columns,
+        tuple(_line(name, by_column, columns, constant, best) for name, by_column in systems.items()),
+        first.n,
+        first.n_groups,
+        max(row.n_failed for row in of_average),
+        first.ci_level,
+        first.ci_method,
+    )
+
+
+def _name(row: Result) -> tuple[str, str]:
+    """Return what names a system's line: the representation with its layers and pooling, and the probe."""
+    details = [part for part in (row.layer, row.pool) if part]
+    return f"{row.representation} ({', '.join(details)})" if details else row.representation, row.probe
+
+
+def _line(
+    name: tuple[str, str],
+    by_column: dict[str, Result],
+    columns: Sequence[str],
+    constant: Result | None,
+    best: dict[str, float | None],
+) -> Line:
+    cells = []
+    for column in columns:
+        row = by_column.get(column)
+        cells.append(None if row is None else _cell(row, constant, best[column]))
+    return Line(*name, max(row.n_seeds for row in by_column.values()), tuple(cells))
+
+
+def _cell(row: Result, constant: Result | None, best: float | None) -> Cell:
+    known = constant is not None and constant.value is not None and row.ci_low is not None and row.ci_high is not None
+    untold = (
+        known
+        and constant is not None
+        and row is not constant
+        and float(row.ci_low or 0.0) <= float(constant.value or 0.0) <= float(row.ci_high or 0.0)
+    )
+    return Cell(row.value, row.ci_low, row.ci_high, bool(untold), row.value is not None and row.value == best)
+
+
+def markdown(found: Iterable[Table]) -> str:
+    """Return tables as Markdown, the best of each column in bold."""
+    blocks = []
+    for one in found:
+        head = ["representation", "probe", "seeds", *one.columns]
+        body = [[line.representation, line.probe, str(line.n_seeds), *map(_marked, line.cells)] for line in one.lines]
+        grid = [head, ["---"] * len(head), *body]
+        lines = ["| " + " | ".join(cells) + " |" for cells in grid]
+        blocks.append("\n".join([f"**{one.title}**", "", *lines, "", one.note]))
+    return "\n\n".join(blocks)
+
+
+def _marked(cell: Cell | None) -> str:
+    if cell is None:
+        return ""
+    return f"**{cell.text}**" if cell.best else cell.text

@@ -1,0 +1,88 @@
+"""The one door to the disk: every write, fsync, rename and removal that must survive a crash is a step taken here.
+
+A process started with EARMARK_DIE_AT=k dies at its k-th step with exit status 137, as if killed: halfway through
+a write, just before anything else. Tests let a program die at k = 1, 2, 3, … until it ends unharmed, and resume.
+"""
+
+import itertools
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+TEMPORARY = ".*.tmp"
+"""Pattern of the files that a crash may leave behind; they mean nothing and may be removed when nobody writes."""
+
+_die_at = int(os.environ.get("EARMARK_DIE_AT", "0"))
+_steps = itertools.count(1)
+
+
+def _step(act: Callable[[], object], half: Callable[[], object] = lambda: None) -> None:
+    if next(_steps) == _die_at:
+        half()
+        os._exit(137)
+    act()
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a whole file: at any moment, and after any crash, it is absent, the old one or the new one."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    make_folder(path.parent)
+    _write(temporary, content, sync=True)
+    replace(temporary, path)
+
+
+def append(path: Path, content: bytes, *, sync: bool = True) -> None:
+    """Append to a file, which is made where it is missing. With `sync`, on return it is on the disk.
+
+    A crash may leave a part of `content` at the end of the file: readers must be able to tell, and nobody
+    may append to it again.
+    """
+    make_folder(path.parent)
+    is_new = not path.exists()
+    _write(path, content, sync=sync)
+    if is_new and sync:
+        _sync_folder(path.parent)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Give a file or folder, already on the disk, its final name; on return the name is on the disk too."""
+    _step(lambda: source.replace(target))
+    _sync_folder(target.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file if it is there. Not synced: whoever removes must bear its return after a power loss."""
+    _step(lambda: path.unlink(missing_ok=True))
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it; on return their names are on the disk."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        _step(lambda: path.mkdir(exist_ok=True))
+        _sync_folder(path.parent)
+
+
+def _write(path: Path, content: bytes, *, sync: bool) -> None:
+    with path.open("ab", buffering=0) as file:
+        _step(
+            lambda: _write_all(file.fileno(), content), lambda: _write_all(file.fileno(), content[: len(content) // 2])
+        )
+        if sync:
+            _step(lambda: os.fsync(file.fileno()))
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    # One call of the system may write less than it was given.
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        _step(lambda: os.fsync(descriptor))
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,196 @@
+"""The shape of an experiment file: what pydantic checks and what editors complete.
+
+These models hold what the file says, after old names are translated. None means "not given": then the task, the
+recipe or the preset decides.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from earmark.deformations import PRESETS, Chain
+from earmark.experiment._choices import Experiment, RepresentationChoice, TaskChoice
+from earmark.nouns import Kind
+
+
+class Shape(BaseModel):
+    """A mapping of the file: its keys and no others, and no value of another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+
+def _short(key: str) -> Callable[[object], object]:
+    return lambda value: {key: value} if isinstance(value, str) else value
+
+
+class StepShape(Shape):
+    """One transform of audiomentations."""
+
+    type: str = Field(examples=["AddGaussianSNR"])
+    """Its name in audiomentations."""
+    params: dict[str, bool | int | float | str | list[bool | int | float | str]] = Field(
+        {}, examples=[{"min_snr_db": 15, "max_snr_db": 15}]
+    )
+    """Its parameters, min equal to max; no p."""
+
+
+class RepresentationShape(Shape):
+    """What maps audio to the vectors that probes see."""
+
+    name: str = Field(examples=["logmel"])
+    """A name from `earmark list representation`, or package.module:Name."""
+    layers: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = Field(None, examples=[[4, 5, 6]])
+    """Which layers, from 0; all of them when left out."""
+    reduce: Literal["mean", "concat"] = Field(RepresentationChoice.reduce, examples=["mean"])
+    """How several layers become one."""
+    pool: list[Literal["mean", "std"]] = Field(
+        list(RepresentationChoice.pool), min_length=1, examples=[["mean", "std"]]
+    )
+    """How frames become one vector."""
+    segment_s: float | None = Field(None, gt=0, allow_inf_nan=False, examples=[5])
+    """Length in seconds of the segments that a clip is cut into; the whole clip when left out."""
+    segment_hop_s: float | None = Field(None, gt=0, allow_inf_nan=False, examples=[5])
+    """Distance in seconds from one segment to the next; segment_s when left out."""
+
+
+class ProbeShape(Shape):
+    """A preset, or a network of your own; the other keys override the recipe."""
+
+    preset: str | None = Field(None, examples=["mir_ref-fixed"])
+    """A name from `earmark list probe`."""
+    only: Annotated[list[str], Field(min_length=1)] | None = Field(None, examples=[["M1", "M3"]])
+    """Some of the preset's probes; all of them when left out."""
+    kind: Literal["mlp"] | None = Field(None, examples=["mlp"])
+    """Dense layers with ReLU between them."""
+    name: str | None = Field(None, examples=["small"])
+    """What tables call it; made of its content when left out."""
+    hidden_units: list[int | str] | None = Field(None, examples=[[256, 128]])
+    """Units of each hidden layer, infer or power_infer; [] is a linear probe."""
+    learning_rate: float | None = Field(None, examples=[0.001])
+    """Adam's step."""
+    weight_decay: float | None = Field(None, examples=[0.00001])
+    """Keras' L2."""
+    batch_size: int | None = Field(None, examples=[100])
+    """Clips in a batch."""
+    epochs: int | None = Field(None, examples=[100])
+    """At most so many."""
+    patience: int | None = Field(None, examples=[10])
+    """Epochs without a better validation score before it stops."""
+    standardise: bool | None = Field(None, examples=[True])
+    """Scale inputs by the training set's mean and standard deviation."""
+    dropout: float | None = Field(None, examples=[0.2])
+    """Probability that a hidden unit is silenced in training."""
+
+
+class DatasetShape(Shape):
+    """Where clips come from."""
+
+    name: str | None = Field(None, examples=["studio"])
+    """A name from `earmark list dataset`; the task's own dataset when left out."""
+    train: str | None = Field(None, examples=["studio"])
+    """With `test`, in place of `name`: fit on this one …"""
+    test: str | None = Field(None, examples=["studio:fluid"])
+    """… and score on that one, which has the same labels."""
+    dir: str | None = Field(None, examples=["data/tinysol"])
+    """Its folder (a manifest: its file), relative to the current folder; the data home when left out."""
+    split_type: Literal["single", "all"] | list[float] | None = Field(None, examples=[[0.8, 0.1, 0.1]])
+    """The first official fold, all of them, or ratios of train, valid and test to draw; single when left out."""
+    subset: int | None = Field(None, ge=1, examples=[200])
+    """Keep so many clips, drawn by class with a fixed seed."""
+
+
+class TaskShape(Shape):
+    """What is predicted."""
+
+    name: str = Field(examples=["studio_family"])
+    """A name from `earmark list task`, or your own with label and kind."""
+    label: str | None = Field(None, examples=["instrument"])
+    """Which label of the dataset."""
+    kind: Kind | None = Field(None, examples=["multiclass"])
+    """Decides output, loss, metrics and what an epoch is chosen by."""
+    aggregation: Literal["embedding_mean", "prediction"] = Field(TaskChoice.aggregation, examples=["embedding_mean"])
+    """Average segments before the probe, or its predictions after."""
+    split: str | None = Field(None, examples=["progression"])
+    """An official split of the dataset; its default when left out."""
+    n_train: int | None = Field(None, ge=1, examples=[240])
+    """Keep so many training clips, drawn by class with a fixed seed."""
+
+
+Steps = Annotated[list[StepShape], Field(min_length=1)]
+_ChainForms = StepShape | Steps
+
+
+class BlockShape(Shape):
+    """One task: every dataset × representation × probe × seed, scored clean and deformed."""
+
+    task: Annotated[TaskShape, BeforeValidator(_short("name"), json_schema_input_type=str | TaskShape)] = Field(
+        examples=["studio_family"]
+    )
+    """A task's name, or a mapping."""
+    datasets: list[
+        Annotated[DatasetShape, BeforeValidator(_short("name"), json_schema_input_type=str | DatasetShape)]
+    ] = Field([], min_length=1, examples=[["tinysol"]])
+    """What the task is crossed with; the task's own when left out."""
+    # By now a list has become a mapping; editors are told of both.
+    deformations: Annotated[
+        dict[str, Steps],
+        BeforeValidator(
+            lambda value: value,
+            json_schema_input_type=dict[str, _ChainForms] | list[Literal[tuple(PRESETS)] | _ChainForms],
+        ),
+    ] = Field({}, examples=[["snr15", "gain-12"]])
+    """Chains of transforms by name, or a list: names of built-in ones, or chains named by their content."""
+    deformation_seed: int = Field(Chain.seed, ge=0, examples=[0])
+    """Another seed gives other noise; not the probes' seeds."""
+    representations: list[
+        Annotated[
+            RepresentationShape, BeforeValidator(_short("name"), json_schema_input_type=str | RepresentationShape)
+        ]
+    ] = Field(min_length=1, examples=[["logmel", "mfcc"]])
+    """What is compared."""
+    probes: list[Annotated[ProbeShape, BeforeValidator(_short("preset"), json_schema_input_type=str | ProbeShape)]] = (
+        Field(min_length=1, examples=[["mir_ref-fixed"]])
+    )
+    """What is fitted on the vectors."""
+    metrics: Literal["auto"] | Annotated[list[str], Field(min_length=1)] = Field("auto", examples=["auto"])
+    """auto, by the kind of task; or names from `earmark list metric`."""
+    seeds: list[Annotated[int, Field(ge=0)]] = Field([0], min_length=1, examples=[[0, 1, 2]])
+    """Of the probes."""
+
+
+class ExperimentShape(Shape):
+    """An experiment of earmark: what is compared on what."""
+
+    name: str | None = Field(None, examples=["demo"])
+    """What the run is called; the file's name when left out."""
+    experiments: list[BlockShape] = Field(min_length=1, examples=[["{task: studio_family, …}"]])
+    """One entry a task."""
+    resamples: int = Field(Experiment.resamples, ge=1, examples=[1000])
+    """Of the bootstrap."""
+    ci_level: float = Field(Experiment.ci_level, gt=0, lt=1, examples=[0.95])
+    """Confidence level of the intervals."""
+    shared: Any = Field(None, examples=[{"chains": "&chains [snr15]"}])
+    """Read by nobody: a place to give values an anchor (&name) that the rest repeats (*name)."""
+
+
+def json_schema() -> dict[str, object]:
+    """Return the JSON Schema of experiment files under today's names."""
+    schema = ExperimentShape.model_json_schema(mode="validation")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "earmark experiment"}
+
+
+def example_of(model: type[Shape], key: str) -> str:
+    """Return a line of YAML that shows how a key is written."""
+    return f"{key}: {_yaml((model.model_fields[key].examples or [''])[0])}"
+
+
+def _yaml(value: object) -> str:
+    match value:
+        case list():
+            return f"[{', '.join(_yaml(one) for one in value)}]"
+        case dict():
+            return f"{{{', '.join(f'{key}: {_yaml(one)}' for key, one in value.items())}}}"
+        case bool():
+            return str(value).lower()
+    return str(value)

@@ -1,0 +1,105 @@
+"""The keys of embeddings: everything that can change their numbers, and nothing else."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from earmark import audio, deformations
+from earmark.deformations import Chain
+from earmark.errors import AudioError
+from earmark.experiment.spec import RepresentationChoice
+from earmark.experiment.subjects import Placed
+from earmark.identity import file_sha256, key_of, seed_for
+from earmark.nouns import Card, Clip
+from earmark.representations.embed import STATISTICS
+
+Identity = list[dict[str, object]]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What of a representation enters a key: its card, and the hash of a user's own file."""
+
+    card: Card
+    code_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Want:
+    """One embedding of one clip."""
+
+    key: str
+    chain: Chain
+    seed: int | None
+    choice: RepresentationChoice
+
+
+@dataclass
+class Keys:
+    """Remembers the keys of embeddings while a plan is made: clips are shared by tasks and probes."""
+
+    facts: Mapping[str, Facts]
+    hash_of: Callable[[Placed], str]
+    known: dict[tuple[str, str, Chain, RepresentationChoice], Want] = field(default_factory=dict)
+    chains: dict[Chain, Identity] = field(default_factory=dict)
+
+    def want(self, placed: Placed, chain: Chain, choice: RepresentationChoice) -> Want:
+        """Return the embedding of a clip under a chain by a representation, with its key."""
+        name = (placed.dataset, placed.clip.id, chain, choice)
+        if name not in self.known:
+            identity_ = self._identity(chain)
+            seed = seed_for("deform", placed.dataset, placed.clip.id, identity_, chain.seed) if chain.steps else None
+            key = embedding_key(self.hash_of(placed), placed.clip, identity_, seed, choice, self.facts[choice.name])
+            self.known[name] = Want(key, chain, seed, choice)
+        return self.known[name]
+
+    def _identity(self, chain: Chain) -> Identity:
+        """Return what a chain does, the files it reads standing for their content."""
+        if chain not in self.chains:
+            hashes = {path: file_sha256(Path(path)) for path in deformations.files_of(chain)}
+            self.chains[chain] = deformations.identity_of(chain, hashes)
+        return self.chains[chain]
+
+
+def embedding_key(
+    audio_sha256: str, clip: Clip, chain: Identity, seed: int | None, choice: RepresentationChoice, facts: Facts
+) -> str:
+    """Return the key of an embedding: everything that can change its numbers, and nothing else."""
+    return key_of(
+        audio_sha256=audio_sha256,
+        region=region(clip),
+        chain=chain,
+        chain_seed=seed,
+        libraries=libraries(bool(chain)),
+        representation=facts.card.name,
+        card_version=facts.card.version,
+        weights_sha256=facts.card.weights_sha256,
+        code_sha256=facts.code_sha256,
+        layers=choice.layers,
+        segment_s=choice.segment_s,
+        segment_hop_s=choice.segment_hop_s,
+        statistics=STATISTICS,
+        precision="float32",
+        runtime="torch",
+    )
+
+
+def libraries(deformed: bool) -> dict[str, str]:
+    """Return the versions of the libraries that make samples."""
+    return {**audio.library_versions(), **(deformations.library_versions() if deformed else {})}
+
+
+def region(clip: Clip) -> tuple[int, int | None] | None:
+    """Return the first and the last-but-one sample of a clip that is a region of its file, at the file's own rate."""
+    if clip.start_s is None and clip.end_s is None:
+        return None
+    rate = _rate(clip.path)
+    return round((clip.start_s or 0.0) * rate), None if clip.end_s is None else round(clip.end_s * rate)
+
+
+def _rate(path: Path) -> int:
+    """Return a file's sample rate; of one that cannot be read, and so is never embedded, any will do."""
+    try:
+        return audio.info(path).sample_rate
+    except AudioError:
+        return 0

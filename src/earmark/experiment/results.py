@@ -1,0 +1,195 @@
+"""The folder of a run: what was asked, what came out, what failed, and where every number is from.
+
+The store is the memory; this folder is the answer, put together from it. Making it twice makes the same files.
+"""
+
+import io
+import json
+import os
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import polars as pl
+
+from earmark import __version__, durable, identity, places
+from earmark.analysis import tables
+from earmark.errors import DataError, UnknownName
+from earmark.experiment.plan import PREDICTIONS, PROBE, SCORE, Plan, Scoring
+from earmark.nouns import Failure, Result
+from earmark.store import Store
+
+ROWS, TABLE, FAILURES = "results.jsonl", "results.parquet", "failures.jsonl"
+LIBRARIES = ("numpy", "torch", "soundfile", "soxr", "audiomentations", "fast-mp3-augment", "scikit-learn", "mir_eval")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run: its folder, its rows, the clips that could not be scored, and how many jobs it had to do."""
+
+    folder: Path
+    rows: tuple[Result, ...]
+    failures: tuple[Failure, ...]
+    jobs_done: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The rows as a polars frame."""
+        return frame(self.rows)
+
+    def _repr_html_(self) -> str:
+        return str(self.frame._repr_html_())
+
+
+def frame(found: Sequence[Result]) -> pl.DataFrame:
+    """Return rows as a frame with the columns of schema 1, in order, whatever they hold."""
+    types = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
+    schema = {name: types[(get_args(kind) or (kind,))[0]] for name, kind in get_type_hints(Result).items()}
+    return pl.DataFrame([asdict(row) for row in found], schema=schema)
+
+
+def read(folder: Path) -> Run:
+    """Return a finished run from its folder."""
+    if not (folder / ROWS).is_file():
+        raise DataError(f"Expected a run with {ROWS} in it, found none at '{folder}'. `earmark list runs` names yours.")
+    found = tuple(Result(**json.loads(line)) for line in (folder / ROWS).read_text("utf-8").splitlines())
+    failures = (folder / FAILURES).read_text("utf-8").splitlines() if (folder / FAILURES).is_file() else []
+    return Run(folder, found, tuple(Failure(**json.loads(line)) for line in failures))
+
+
+def find(name: Path | str) -> Path:
+    """Return the folder of a run, by its path or its id; "latest" is the newest."""
+    folders = [Path(name), places.runs_folder() / name]
+    if str(name) == "latest":
+        runs = [one.parent for one in places.runs_folder().glob(f"*/{ROWS}")]
+        folders = sorted(runs, key=lambda one: (one / ROWS).stat().st_mtime)[-1:]
+    found = next((one for one in folders if (one / ROWS).is_file()), None)
+    if found is None:
+        known = sorted(one.parent.name for one in places.runs_folder().glob(f"*/{ROWS}"))
+        raise UnknownName("run", str(name), known or ["none yet"])
+    return found
+
+
+def table(run: Run | Path | str, metric: str | None = None, average: str | None = None) -> str:
+    """Return the tables of a run, or of a run's id or folder, as Markdown."""
+    found = run if isinstance(run, Run) else read(find(run))
+    return tables.markdown(tables.tables(found.rows, metric, average))
+
+
+def write(folder: Path, plan: Plan, store: Store, found: Sequence[Result], failures: Sequence[Failure]) -> None:
+    """Put the answer of a run into its folder: rows, failures, predictions, probes, environment."""
+    for name in ("predictions", "probes"):
+        durable.make_folder(folder / name)
+    durable.write_file(folder / ROWS, _lines(asdict(row) for row in found))
+    buffer = io.BytesIO()
+    frame(found).write_parquet(buffer)
+    durable.write_file(folder / TABLE, buffer.getvalue())
+    durable.write_file(folder / FAILURES, _lines(asdict(one) for one in failures))
+    durable.write_file(folder / "environment.json", json.dumps(environment(), indent=1).encode())
+    durable.write_file(folder / "predictions" / "index.jsonl", _lines(_export(folder, plan, store)))
+
+
+def _export(folder: Path, plan: Plan, store: Store) -> Iterator[Mapping[str, object]]:
+    """Link predictions and probes into the folder; yield what each file of predictions is of."""
+    for scoring in plan.answers:
+        for key in scoring.probe_keys:
+            _link(store.file("probes", key, PROBE), folder / "probes" / f"{key}{PROBE}")
+        for chain, key in scoring.conditions.items():
+            found = store.file("scores", key, PREDICTIONS)
+            if found is None:
+                continue
+            _link(found, folder / "predictions" / f"{key}{PREDICTIONS}")
+            subject, choice = scoring.pairing.subject, scoring.pairing.choice
+            yield {
+                "file": f"{key}{PREDICTIONS}",
+                "task": subject.task.name,
+                "dataset": subject.dataset,
+                "split": subject.split,
+                "fold": subject.fold,
+                "representation": choice.name if scoring.probe else "constant",
+                "layer": choice.layer_name if scoring.probe else "",
+                "pool": "+".join(choice.pool) if scoring.probe else "",
+                "probe": scoring.probe.name if scoring.probe else "constant",
+                "probes": dict(zip(map(str, scoring.seeds), scoring.probe_keys, strict=False)),
+                "deformation": chain,
+                "classes": subject.classes,
+            }
+
+
+def _link(source: Path | None, target: Path) -> None:
+    """Give a file of the store a second name in the run's folder; copy where the disk cannot."""
+    if source is None or target.exists():
+        return
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one without links
+        durable.write_file(target, source.read_bytes())
+
+
+def _lines(values: Iterable[Mapping[str, object]]) -> bytes:
+    return b"".join(json.dumps(value, ensure_ascii=False).encode() + b"\n" for value in values)
+
+
+def environment() -> dict[str, object]:
+    """Return what a number may depend on besides its content: versions and the machine."""
+    return {
+        "earmark": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "libraries": {name: metadata.version(name) for name in LIBRARIES},
+    }
+
+
+def rows(plan: Plan, store: Store, run: str, unverified: Mapping[str, bool]) -> Iterator[Result]:
+    """Yield the rows of every answer that the store holds, in the order of the experiment."""
+    for scoring in plan.answers:
+        for chain, key in scoring.conditions.items():
+            found = store.file("scores", key, SCORE)
+            if found is not None:
+                answer = json.loads(found.read_text("utf-8"))
+                for number in sorted(answer.pop("numbers"), key=lambda one: scoring.metrics.index(one["metric"])):
+                    yield _row(scoring, chain, number, answer, run, unverified)
+
+
+def _row(
+    scoring: Scoring,
+    chain: str,
+    number: Mapping[str, Any],
+    answer: Mapping[str, Any],
+    run: str,
+    unverified: Mapping[str, bool],
+) -> Result:
+    pairing = scoring.pairing
+    subject, choice, part = pairing.subject, pairing.choice, pairing.tests[chain]
+    seeds = dict(zip(scoring.seeds, scoring.probe_keys, strict=False))
+    constant = scoring.probe is None
+    seed = number["seed"]
+    return Result(
+        run=run,
+        task=subject.task.name,
+        dataset=subject.dataset,
+        dataset_version=subject.dataset_version,
+        split=subject.split,
+        fold=subject.fold,
+        representation="constant" if constant else choice.name,
+        layer="" if constant else choice.layer_name,
+        pool="" if constant else "+".join(choice.pool),
+        deformation=chain,
+        severity=None,
+        probe="constant" if scoring.probe is None else scoring.probe.name,
+        preset=None if scoring.probe is None else scoring.probe.preset,
+        n_seeds=1 if seed is not None or constant else len(scoring.seeds),
+        ci_level=scoring.ci_level,
+        n_failed=len(subject.test) - len(part.clips),
+        unverified=not constant and unverified[choice.name],
+        embedding_key=identity.key_of(test=part.keys),
+        probe_key=seeds[seed] if seed is not None else identity.key_of(probes=scoring.probe_keys),
+        code_version=__version__,
+        **number,
+        **answer,
+    )

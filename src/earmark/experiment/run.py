@@ -1,0 +1,237 @@
+"""Running an experiment: plan, embed, fit, score, and put the answer into the run's folder.
+
+The plan is made anew before each stage, since a clip that turned out unreadable changes what follows. Nothing
+remembers where a run was: what the store holds is done, the rest is not.
+"""
+
+import datetime
+import json
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal, get_args
+
+from earmark import durable, identity, places
+from earmark.deformations import CLEAN
+from earmark.errors import AudioError, Refused, UnknownName
+from earmark.experiment import engines, results, spec, subjects, work
+from earmark.experiment import plan as planning
+from earmark.experiment.keys import Facts, Keys
+from earmark.experiment.plan import Plan, Scoring, Shard
+from earmark.experiment.progress import bar
+from earmark.experiment.results import Run
+from earmark.experiment.spec import Block, Experiment
+from earmark.experiment.subjects import Placed, Subject
+from earmark.nouns import Failure
+from earmark.representations import base
+from earmark.store import Store
+
+Stage = Literal["embed", "probe", "score"]
+Overwrite = Literal["only-missing", "always", "never"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
+log = logging.getLogger("earmark.experiment")
+
+
+@dataclass(frozen=True)
+class Study:
+    """An experiment with its datasets loaded and its store opened: all that planning and running need."""
+
+    experiment: Experiment
+    subjects: Mapping[Block, tuple[Subject, ...]]
+    keys: Keys
+    store: Store
+
+    def plan(self, force: Collection[str] = ()) -> Plan:
+        """Return what is to be done now."""
+        self.store.refresh()
+        return planning.make(self.experiment, self.subjects, self.keys, self.store, force)
+
+    @property
+    def unverified(self) -> dict[str, bool]:
+        """Which representations have not been checked against anything."""
+        return {name: facts.card.verified == "no" for name, facts in self.keys.facts.items()}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was decided on the way and should be known: translated names, drawn splits, absent classes."""
+        said = [*self.experiment.notes]
+        for found in self.subjects.values():
+            said += [f"{one.task.name} on {one.dataset}: {note}" for one in found for note in one.notes]
+        return tuple(dict.fromkeys(said))
+
+
+def study(source: Path | str, overrides: Sequence[str] = (), store: Path | None = None) -> Study:
+    """Return the experiment of a YAML file, checked against what exists, with its data at hand."""
+    experiment = spec.load(Path(source), overrides)
+    spec.check_names(experiment)
+    opened = Store(store if store is not None else places.store_folder())
+    found = subjects.of_blocks(experiment.blocks)
+    names = dict.fromkeys(choice.name for block in experiment.blocks for choice in block.representations)
+    loaded = {name: base.load(name) for name in names}
+    facts = {name: Facts(one.card, base.code_sha256(one)) for name, one in loaded.items()}
+    return Study(experiment, found, Keys(facts, partial(_hash_of, opened)), opened)
+
+
+def _hash_of(store: Store, placed: Placed) -> str:
+    """Return the sha256 of a clip's file; a file that is not there is known by its path until it is."""
+    try:
+        return store.remember_hash(placed.clip.path)
+    except OSError:
+        return f"missing:{placed.clip.path.as_posix()}"
+
+
+def run(
+    source: Path | str,
+    *,
+    run_id: str | None = None,
+    stage: Stage | None = None,
+    jobs: int = 1,
+    overrides: Sequence[str] = (),
+    skip_clean: bool = False,
+    skip_deformed: bool = False,
+    overwrite: Overwrite = "only-missing",
+    on_error: Literal["skip", "stop"] = "skip",
+    quiet: bool = False,
+) -> Run:
+    """Run an experiment file, computing only what the store lacks, and return its rows.
+
+    `stage` runs one stage alone. `skip_clean` and `skip_deformed` leave those embeddings for another time (or
+    machine); what cannot be fitted or scored without them is said and left out. `overwrite`: "always" computes
+    everything anew, "never" refuses a run that has results. `on_error="stop"` raises at the first clip that
+    cannot be read, instead of listing it. `jobs` processes of one thread each; their number changes no result.
+    """
+    if stage is not None and stage not in STAGES:
+        raise UnknownName("stage", stage, STAGES)
+    prepared = study(source, overrides)
+    folder = run_folder(prepared.experiment, run_id)
+    if overwrite == "never" and (folder / results.ROWS).exists():
+        raise Refused(f"The run '{folder.name}' has results already and --overwrite never was given.")
+    kept = _Kept(skip_clean, skip_deformed)
+    force: tuple[Stage, ...] = STAGES if overwrite == "always" else ()
+    chosen = STAGES if stage is None else (stage,)
+    notes, done = list(prepared.notes), 0
+    for name in chosen:
+        plan = prepared.plan(force=[one for one in force if one == name])
+        done += _STAGES[name](prepared, plan, kept, jobs, on_error, quiet, notes)
+    return _finish(prepared, folder, done, tuple(notes))
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Which chains a run computes."""
+
+    skip_clean: bool
+    skip_deformed: bool
+
+    def __call__(self, chain: str) -> bool:
+        return not (self.skip_clean if chain == CLEAN.name else self.skip_deformed)
+
+    def shard(self, shard: Shard) -> Shard:
+        """Return the shard with only the wants that are kept."""
+        works = (replace(one, wants=tuple(w for w in one.wants if self(w.chain.name))) for one in shard.works)
+        return replace(shard, works=tuple(one for one in works if one.wants))
+
+    def scoring(self, scoring: Scoring) -> Scoring:
+        """Return the scoring with only the conditions that are kept."""
+        return replace(scoring, conditions={c: key for c, key in scoring.conditions.items() if self(c)})
+
+
+def _embed(prepared: Study, plan: Plan, kept: _Kept, jobs: int, on_error: str, quiet: bool, notes: list[str]) -> int:
+    shards = [shard for shard in map(kept.shard, plan.shards) if shard.works]
+    total = sum(len(one.wants) for shard in shards for one in shard.works)
+    with bar("embed", total, quiet) as shown:
+        for done in engines.local(shards, work.embed_shard, prepared.store.root, jobs):
+            shown.advance(done.items + len(done.failures), done.audio_s)
+            for failure in done.failures:
+                log.warning("%s: %s", failure.path, failure.reason)
+                if on_error == "stop":
+                    raise AudioError(failure.path, f"{failure.reason} (stopped because of --on-error stop)")
+    return len(shards)
+
+
+def _probe(prepared: Study, plan: Plan, kept: _Kept, jobs: int, on_error: str, quiet: bool, notes: list[str]) -> int:
+    here = prepared.store.has(key for fit in plan.fits for part in _fitted_on(fit) for key in part.keys)
+    ready = [fit for fit in plan.fits if all(here.issuperset(part.keys) for part in _fitted_on(fit))]
+    _left(notes, "probes", len(plan.fits) - len(ready), "clean embeddings")
+    with bar("probe", sum(len(fit.keys) for fit in ready), quiet) as shown:
+        for done in engines.local(ready, work.fit_probe, prepared.store.root, jobs):
+            shown.advance(done.items)
+    return len(ready)
+
+
+def _score(prepared: Study, plan: Plan, kept: _Kept, jobs: int, on_error: str, quiet: bool, notes: list[str]) -> int:
+    asked = [scoring for scoring in map(kept.scoring, plan.scorings) if scoring.conditions]
+    ready = [one for one in (_scorable(prepared.store, scoring) for scoring in asked) if one.conditions]
+    left = sum(len(scoring.conditions) for scoring in asked) - sum(len(one.conditions) for one in ready)
+    _left(notes, "scores", left, "probes or embeddings")
+    with bar("score", sum(len(one.conditions) for one in ready), quiet) as shown:
+        for done in engines.local(ready, work.score_probe, prepared.store.root, jobs):
+            shown.advance(done.items)
+    return len(ready)
+
+
+_STAGES = {"embed": _embed, "probe": _probe, "score": _score}
+
+
+def _fitted_on(fit: planning.Fit) -> tuple[planning.Part, planning.Part]:
+    return fit.pairing.train, fit.pairing.valid
+
+
+def _scorable(store: Store, scoring: Scoring) -> Scoring:
+    """Return the scoring with only the conditions whose probes and test embeddings are there."""
+    if scoring.probe and not all(store.file("probes", key, planning.PROBE) for key in scoring.probe_keys):
+        return replace(scoring, conditions={})
+    tests = scoring.pairing.tests
+    ready = {
+        c: key for c, key in scoring.conditions.items() if len(store.has(tests[c].keys)) == len(set(tests[c].keys))
+    }
+    return replace(scoring, conditions=ready)
+
+
+def _left(notes: list[str], what: str, count: int, lacking: str) -> None:
+    if count:
+        notes.append(f"{count} {what} were left out: their {lacking} are not there yet. Run again without the flags.")
+
+
+def run_folder(experiment: Experiment, run_id: str | None) -> Path:
+    """Return the run's folder: the one named, else the newest of the same content, else a new readable name."""
+    if run_id is not None:
+        return places.runs_folder() / run_id
+    stem = experiment.source.stem if experiment.source else experiment.name
+    short = experiment.spec_hash[:6]
+    same = sorted(places.runs_folder().glob(f"{stem}-*-{short}"))
+    return same[-1] if same else places.runs_folder() / f"{stem}-{datetime.date.today():%Y-%m-%d}-{short}"
+
+
+def _finish(prepared: Study, folder: Path, done: int, notes: tuple[str, ...]) -> Run:
+    plan = prepared.plan()
+    durable.make_folder(folder)
+    rows = tuple(results.rows(plan, prepared.store, folder.name, prepared.unverified))
+    failures = failed_clips(plan, prepared.store)
+    durable.write_file(folder / "experiment.yml", spec.to_yaml(prepared.experiment).encode())
+    durable.write_file(folder / "plan.json", json.dumps(summary(plan), indent=1).encode())
+    results.write(folder, plan, prepared.store, rows, failures)
+    return Run(folder, rows, failures, done, notes)
+
+
+def failed_clips(plan: Plan, store: Store) -> tuple[Failure, ...]:
+    """Return the clips that could not be embedded, once each with its reason."""
+    found = []
+    for key in plan.failed:
+        content = store.read_file("failures", key, ".json")
+        found.append(Failure(**json.loads(content)))
+    return tuple(sorted(set(found), key=lambda one: (one.dataset, one.clip, one.reason)))
+
+
+def summary(plan: Plan) -> dict[str, object]:
+    """Return the plan's counts as plain values."""
+    counts = {"embeddings": plan.embeddings, "probes": plan.probes, "scores": plan.scores}
+    named = {name: {"total": count.total, "missing": count.missing} for name, count in counts.items()}
+    return {"jobs": plan.jobs, **named, "failed": len(plan.failed), "key": identity.key_of(answers=_answers(plan))}
+
+
+def _answers(plan: Plan) -> list[str]:
+    return sorted(key for scoring in plan.answers for key in scoring.conditions.values())

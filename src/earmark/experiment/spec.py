@@ -1,0 +1,166 @@
+"""Experiment files: YAML in, typed and frozen choices out. Every mistake has its file, line and column.
+
+    name: robust-instruments
+    experiments:
+      - task: studio_family
+        representations: [logmel, {name: mfcc, pool: [mean, std]}]
+        probes: [{preset: mir_ref-fixed, only: [M1, M3]}]
+
+Old names of the thesis and of mir_ref are translated (`_synonyms`), the shape is checked (`_shape`, `_misfit`), and
+what fits is given its meaning (`_build`). Folders are relative to the current folder, files beside the experiment.
+"""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from earmark import deformations, lookup
+from earmark.deformations import Chain, Step
+from earmark.errors import UserError
+from earmark.experiment import _build, _misfit, _shape, _synonyms, _yaml
+from earmark.experiment._choices import (
+    Block,
+    DatasetChoice,
+    Experiment,
+    ProbeChoice,
+    RepresentationChoice,
+    TaskChoice,
+)
+
+__all__ = [
+    "EXAMPLE_CHAINS",
+    "Block",
+    "Chain",
+    "DatasetChoice",
+    "Experiment",
+    "ProbeChoice",
+    "RepresentationChoice",
+    "Step",
+    "TaskChoice",
+    "check_names",
+    "json_schema",
+    "load",
+    "parse",
+    "to_yaml",
+]
+
+EXAMPLE_CHAINS = deformations.PRESETS
+MODIFIERS = ("hear", "hf", "path", "random")
+# Datasets that are the user's own: their folder or file must be there.
+OWN_DATA = ("folder", "manifest")
+
+json_schema = _shape.json_schema
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Return the experiment of a file. `overrides` are "path.to.key=value", each value YAML.
+
+    That names of datasets and representations exist is asked by `check_names`: a file may speak of more than is
+    installed. Raises SpecError with file:line:column ("--set" for an override), UserError when there is no file.
+    """
+    return _experiment(_yaml.read(path, _synonyms.LISTS), path, overrides)
+
+
+def parse(text: str, path: Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Return the experiment of a text; `path` is what errors name, and where WORD.yml files are looked for."""
+    return _experiment(_yaml.parse(text, path, _synonyms.LISTS), path, overrides)
+
+
+def _experiment(root: _yaml.Item, path: Path, overrides: Sequence[str]) -> Experiment:
+    for number, text in enumerate(overrides, start=1):
+        _yaml.override(root, text, number, _synonyms.NEW_NAMES)
+    notes = _synonyms.translate(root)
+    shape = _misfit.fitted(root)
+    items = root.fields["experiments"].entries
+    blocks: list[Block] = []
+    for one, item in zip(shape.experiments, items, strict=True):
+        block = _build.build(one, item)
+        if block in blocks:
+            raise item.error("This experiment is the same as one above it. Keep one of the two.")
+        blocks.append(block)
+    return Experiment(
+        name=shape.name or path.stem,
+        blocks=tuple(blocks),
+        resamples=shape.resamples,
+        ci_level=shape.ci_level,
+        source=path,
+        notes=notes,
+        positions={where: item.place for where, item in root.walk()},
+    )
+
+
+def check_names(experiment: Experiment) -> None:
+    """Raise at its place for the first name that no room knows, or that cannot be used.
+
+    Asks datasets, representations, transforms with their parameters, and whether the user's own data is there.
+    """
+    for index, block in enumerate(experiment.blocks):
+        for path, check in _checks(block):
+            try:
+                check()
+            except UserError as error:
+                raise experiment.error(("experiments", index, *path), str(error)) from error
+
+
+def _checks(block: Block) -> Iterator[tuple[tuple[str | int, ...], Callable[[], None]]]:
+    yield ("task", "aggregation"), partial(_require_aggregation, block.task.aggregation)
+    for index, dataset in enumerate(block.datasets):
+        crossed = dataset.train != dataset.test
+        for key, name in (("train", dataset.train), ("test", dataset.test)):
+            yield ("datasets", index, key if crossed else "name"), partial(_require_dataset, name)
+        yield ("datasets", index, "dir"), partial(_require_own_data, dataset)
+    for chain in block.deformations:
+        for index, step in enumerate(chain.steps):
+            yield ("deformations", chain.name, index), partial(_require_step, Chain(chain.name, (step,)))
+    for index, choice in enumerate(block.representations):
+        yield ("representations", index, "name"), partial(_require_representation, choice.name)
+
+
+def _require_aggregation(aggregation: str) -> None:
+    if aggregation != TaskChoice.aggregation:
+        raise UserError(f"Aggregation '{aggregation}' is not here yet. Write aggregation: {TaskChoice.aggregation}.")
+
+
+def _require_dataset(name: str) -> None:
+    lookup.find("datasets", name)
+
+
+def _require_own_data(dataset: DatasetChoice) -> None:
+    if lookup.find("datasets", dataset.train).module.__name__.rpartition(".")[2] in OWN_DATA:
+        if dataset.dir is None:
+            raise UserError(f"'{dataset.train}' is your own data, so it needs a place, such as dir: data/my_audio.")
+        if not dataset.dir.exists():
+            raise UserError(
+                f"There is nothing at '{dataset.dir}' (seen from '{Path.cwd()}', the current folder). Correct dir, or "
+                "go to where it is right."
+            )
+
+
+def _require_step(chain: Chain) -> None:
+    deformations.check(chain)
+    for file in deformations.files_of(chain):
+        if not Path(file).exists():
+            raise UserError(f"There is nothing at '{file}', which {chain.steps[0].type} reads. Correct the path.")
+
+
+def _require_representation(name: str) -> None:
+    modifier, colon, _ = name.partition(":")
+    if colon and modifier in MODIFIERS:
+        raise UserError(f"Modifier '{modifier}:' is not here yet. Known: {', '.join(lookup.names('representations'))}.")
+    if "+" in name:
+        raise UserError(f"'{name}': joining representations by + is not here yet. Name them one by one.")
+    if lookup.external(name) is None:
+        lookup.find("representations", name)
+
+
+def to_yaml(experiment: Experiment) -> str:
+    """Return the experiment as a file that says everything, under today's names; loading it gives an equal one."""
+    yaml = YAML()
+    yaml.default_flow_style = None
+    yaml.width = 120
+    out = io.StringIO()
+    yaml.dump(experiment.plain(), out)
+    return out.getvalue()

@@ -1,0 +1,182 @@
+"""What a block of an experiment means once its datasets are loaded: subjects, each a task on one partition.
+
+A subject is what a probe is fitted and scored on, whatever the representation.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from earmark import lookup, places
+from earmark.datasets import splits
+from earmark.datasets.base import Dataset
+from earmark.datasets.splits import NamedSplit
+from earmark.errors import DataError
+from earmark.experiment.spec import Block, DatasetChoice
+from earmark.metrics import normalise_key
+from earmark.nouns import Clip, Kind, Split
+from earmark.tasks import Task
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A clip and the name of the dataset it belongs to: clip ids are unique only inside one."""
+
+    dataset: str
+    clip: Clip
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One task on one partition of its data.
+
+    `classes` are the class or label names in the order of a probe's outputs (regression: dimensions).
+    """
+
+    task: Task
+    dataset: str
+    dataset_version: str
+    split: str
+    fold: int
+    train: tuple[Placed, ...]
+    valid: tuple[Placed, ...]
+    test: tuple[Placed, ...]
+    classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    def targets(self, placed: Sequence[Placed]) -> np.ndarray:
+        """Return the targets of clips: (n,) int64 class indices, (n, labels) 0/1, or (n, dimensions) float32."""
+        values = [class_names(one.clip, self.task) for one in placed]
+        if self.task.kind == "regression":
+            return np.array([[float(value) for value in row] for row in values], np.float32)
+        index = {name: position for position, name in enumerate(self.classes)}
+        if self.task.kind == "multilabel":
+            matrix = np.zeros((len(values), len(self.classes)), np.float32)
+            for row, names in enumerate(values):
+                matrix[row, [index[name] for name in names]] = 1.0
+            return matrix
+        return np.array([index[names[0]] for names in values], np.int64)
+
+
+def load_dataset(name: str, folder: Path | None = None) -> Dataset:
+    """Return a dataset by name; `folder` is where its audio lies (a manifest: the file), else the data home."""
+    found = lookup.find("datasets", name)
+    root = folder if folder is not None else places.data_folder(found.module.__name__.rpartition(".")[2])
+    loaded = found.module.load(found.variant, root)
+    if not isinstance(loaded, Dataset):
+        raise DataError(f"Expected datasets.{name} to load a Dataset, got {type(loaded).__name__}.")
+    return loaded
+
+
+def of_blocks(blocks: Iterable[Block]) -> dict[Block, tuple[Subject, ...]]:
+    """Return every subject of each block: its datasets × their folds. Each dataset is loaded once."""
+    load = cache(load_dataset)
+    return {
+        block: tuple(subject for choice in block.datasets for subject in _of_choice(block.task.task, choice, load))
+        for block in blocks
+    }
+
+
+def _of_choice(
+    task: Task, choice: DatasetChoice, load: Callable[[str, Path | None], Dataset]
+) -> tuple[Subject, ...]:
+    train_data, test_data = (
+        _subset(load(name, choice.dir), task, choice.subset) for name in (choice.train, choice.test)
+    )
+    folds = splits.resolve(train_data, task.split, task.label, choice.split_type)
+    if choice.train == choice.test:
+        return tuple(_subject(task, train_data, train_data, fold) for fold in folds)
+    theirs = splits.resolve(test_data, task.split, task.label, choice.split_type)
+    pairs = zip(folds, theirs, strict=False)
+    return tuple(_subject(task, train_data, test_data, _across(own, other)) for own, other in pairs)
+
+
+def _across(own: NamedSplit, other: NamedSplit) -> NamedSplit:
+    """Return the roles of a crossed experiment: fitted on one dataset's partition, scored on the other's."""
+    return own._replace(split=Split(own.split.train, own.split.valid, other.split.test))
+
+
+def _subset(dataset: Dataset, task: Task, n: int | None) -> Dataset:
+    """Return a dataset of `n` clips that carry the label, drawn by class, its splits cut down to them."""
+    dataset.require_label(task.label)
+    if n is None:
+        return dataset
+    kept = set(splits.subset(_labelled(dataset.clips, task.label), task.label, n, dataset.name))
+    cut = {
+        name: tuple(Split(*(tuple(one for one in ids if one in kept) for ids in _roles(fold))) for fold in folds)
+        for name, folds in dataset.splits.items()
+    }
+    return replace(dataset, clips=tuple(clip for clip in dataset.clips if clip.id in kept), splits=cut)
+
+
+def _roles(split: Split) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    return split.train, split.valid, split.test
+
+
+def _labelled(clips: Iterable[Clip], label: str) -> list[Clip]:
+    return [clip for clip in clips if label in clip.targets]
+
+
+def _subject(task: Task, train_data: Dataset, test_data: Dataset, found: NamedSplit) -> Subject:
+    """Return one subject, with `n_train` training clips drawn when the task says so."""
+    sides = (train_data, train_data, test_data)
+    train, valid, test = (
+        [Placed(data.name, data.by_id[one]) for one in ids]
+        for data, ids in zip(sides, _roles(found.split), strict=True)
+    )
+    if task.n_train is not None:
+        drawn = splits.subset([one.clip for one in train], task.label, task.n_train, train_data.name, "n_train")
+        train = [one for one in train if one.clip.id in set(drawn)]
+    crossed = train_data is not test_data
+    classes, notes = _classes(task, train, valid, test, crossed)
+    return Subject(
+        task,
+        f"{train_data.name}→{test_data.name}" if crossed else train_data.name,
+        f"{train_data.version}→{test_data.version}" if crossed else train_data.version,
+        found.name,
+        found.fold,
+        tuple(train),
+        tuple(valid),
+        tuple(sorted(test, key=lambda one: one.clip.id)),
+        classes,
+        tuple(note for note in (found.note, *notes) if note),
+    )
+
+
+def _classes(
+    task: Task, train: Sequence[Placed], valid: Sequence[Placed], test: Sequence[Placed], crossed: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the class names in their one order, and notes on classes that no probe can learn."""
+    if task.kind == "regression":
+        width = len(class_names(train[0].clip, task))
+        return tuple(f"{task.label}[{i}]" if width > 1 else task.label for i in range(width)), ()
+    seen = {name for one in train for name in class_names(one.clip, task)}
+    unseen = {name for part in (valid, test) for one in part for name in class_names(one.clip, task)} - seen
+    if unseen and crossed:
+        raise DataError(
+            f"The test dataset has classes of '{task.label}' that the training dataset lacks: "
+            f"{', '.join(sorted(unseen)[:8])}. A crossed experiment needs the same labels."
+        )
+    notes = (f"no training clip has: {', '.join(sorted(unseen)[:8])}",) if unseen else ()
+    order = (lambda name: (int(name), name)) if task.kind == "pitch" else (lambda name: (0, name))
+    return tuple(sorted(seen | unseen, key=order)), notes
+
+
+_READERS: Mapping[Kind, Callable[[object], str]] = {
+    "pitch": lambda value: str(round(float(str(value)))),
+    "key": lambda value: normalise_key(str(value)),
+}
+
+
+def class_names(clip: Clip, task: Task) -> tuple[str, ...]:
+    """Return the class names of a clip's target (multilabel: any number; regression: the numbers as text)."""
+    value = clip.targets[task.label]
+    values = value if isinstance(value, tuple) else (value,)
+    if task.kind not in ("multilabel", "regression") and len(values) != 1:
+        raise DataError(
+            f"Task '{task.name}' is {task.kind}: clip '{clip.id}' must have one {task.label}, has {values}."
+        )
+    return tuple(_READERS.get(task.kind, str)(one) for one in values)

@@ -1,0 +1,52 @@
+"""The score on the validation clips that stops a probe and chooses its epoch: one for each kind, higher is better.
+
+A monitor takes (targets, scores) as `fit` does and `Fitted.predict` returns them. NaN means undefined.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from earmark.nouns import Kind
+
+Monitor = Callable[[np.ndarray, np.ndarray], float]
+
+
+def accuracy(targets: np.ndarray, scores: np.ndarray) -> float:
+    """Return the share of clips whose highest score is at their class; of equal scores the first counts."""
+    return float(np.mean(scores.argmax(axis=1) == targets))
+
+
+def average_precision(targets: np.ndarray, scores: np.ndarray) -> float:
+    """Return the mean over labels with positives of the average precision (a sum over steps, ties as one step).
+
+    All labels at once, because this runs after every epoch. Equal to scikit-learn's, label by label.
+    """
+    order = np.argsort(-scores, axis=0, kind="stable")
+    hits = np.take_along_axis(targets, order, axis=0).astype(np.float64)
+    ranked = np.take_along_axis(scores, order, axis=0)
+    ranks = np.arange(1, len(hits) + 1)[:, None]
+    is_last = np.vstack([ranked[1:] != ranked[:-1], np.ones((1, ranked.shape[1]), bool)])
+    # Clips of equal score are retrieved together: each takes the precision at the end of its tie.
+    end = np.minimum.accumulate(np.where(is_last, ranks, len(hits))[::-1], axis=0)[::-1]
+    precision = np.take_along_axis(hits.cumsum(axis=0), end - 1, axis=0) / end
+    positives = hits.sum(axis=0)
+    some = positives > 0
+    return float(np.mean((hits * precision).sum(axis=0)[some] / positives[some])) if some.any() else float("nan")
+
+
+def r2(targets: np.ndarray, scores: np.ndarray) -> float:
+    """Return the mean over outputs that vary of the coefficient of determination: 1 − residual / total squares."""
+    total = np.square(targets - targets.mean(axis=0, dtype=np.float64)).sum(axis=0)
+    residual = np.square(targets - scores.astype(np.float64)).sum(axis=0)
+    varies = total > 0
+    return float(np.mean(1 - residual[varies] / total[varies])) if varies.any() else float("nan")
+
+
+MONITORS: Mapping[Kind, Monitor] = {
+    "multiclass": accuracy,
+    "pitch": accuracy,
+    "key": accuracy,
+    "multilabel": average_precision,
+    "regression": r2,
+}

@@ -1,0 +1,195 @@
+"""What the command line prints: answers on stdout, remarks on stderr."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from earmark import __version__, conformance, durable, lookup, places, tasks
+from earmark.analysis import tables as tabling
+from earmark.catalogue import Embedded
+from earmark.datasets import check
+from earmark.errors import UnknownName
+from earmark.experiment import results, spec, subjects
+from earmark.experiment.estimate import Estimate
+from earmark.experiment.results import Run
+from earmark.metrics import METRICS
+from earmark.nouns import Failure, Result
+from earmark.probes.presets import PRESETS
+from earmark.representations import base
+
+WIDE = 200
+
+
+def console() -> Console:
+    """Return the console of stdout; in a pipe it is wide enough that no table breaks."""
+    return Console(soft_wrap=False) if sys.stdout.isatty() else Console(width=WIDE)
+
+
+def remark(text: str) -> None:
+    """Say something on stderr."""
+    print(text, file=sys.stderr)
+
+
+def run(done: Run) -> None:
+    """Print the tables of a run, how much it did, what failed, and where the files are."""
+    for note in done.notes:
+        remark(f"note: {note}")
+    tables(done.rows)
+    scored = [row for row in done.rows if row.seed is None and row.label is None and row.probe != "constant"]
+    systems = {(row.task, row.dataset, row.representation, row.layer, row.pool, row.probe) for row in scored}
+    conditions = {row.deformation for row in scored}
+    seeds = max((row.n_seeds for row in scored), default=0)
+    print(
+        f"{len(systems)} systems × {len(conditions)} conditions × {seeds} seeds, {len(done.rows)} numbers; "
+        f"{done.jobs_done} jobs run, the rest was in the store."
+    )
+    failures(done.failures)
+    print(f"Results: {done.folder}")
+
+
+def failures(found: Sequence[Failure]) -> None:
+    """Name the clips that could not be used, and why."""
+    if found:
+        remark(f"{len(found)} clips could not be used:")
+    for failure in found:
+        remark(f"  {failure.path}: {failure.reason}")
+
+
+def tables(rows: Iterable[Result], metric: str | None = None, average: str | None = None) -> None:
+    """Print one table a task."""
+    out = console()
+    for one in tabling.tables(rows, metric, average):
+        grid = Table(
+            title=one.title, caption=one.note, title_justify="left", caption_justify="left", title_style="bold"
+        )
+        grid.add_column("representation")
+        grid.add_column("probe")
+        grid.add_column("seeds", justify="right")
+        for column in one.columns:
+            grid.add_column(column)
+        for line in one.lines:
+            cells = [Text(cell.text, "bold" if cell.best else "") if cell else Text("") for cell in line.cells]
+            grid.add_row(line.representation, line.probe, str(line.n_seeds), *cells)
+        out.print(grid)
+
+
+def rows(found: Iterable[Result]) -> None:
+    """Print rows as JSON lines."""
+    for row in found:
+        print(json.dumps(asdict(row), ensure_ascii=False))
+
+
+def estimate(found: Estimate, as_json: bool) -> None:
+    """Print what a run would do."""
+    if as_json:
+        print(json.dumps(asdict(found), ensure_ascii=False, indent=1))
+        return
+    for note in found.notes:
+        remark(f"note: {note}")
+    for name, count in (("embeddings", found.embeddings), ("probes", found.probes), ("scores", found.scores)):
+        print(f"{name:>11}: {count.missing:>6,} to make, {count.total - count.missing:,} of {count.total:,} are there")
+    if found.failed:
+        print(f"{'failed':>11}: {found.failed:>6,} embeddings of clips that could not be read before")
+    print(f"{'audio':>11}: {found.audio_hours:.2f} h to hear, about {found.embed_seconds:.0f} s on one core")
+    print(f"{'probes':>11}: at most {found.probe_seconds:.0f} s on one core")
+    print(f"{'disk':>11}: {found.bytes_to_store / 1e6:.1f} MB")
+    print(f"{'licences':>11}: {'; '.join(found.licences)}")
+    print(f"{found.jobs} jobs. Run: {found.run}")
+
+
+def names(noun: str) -> None:
+    """Print the names that a noun has."""
+    known = {
+        "dataset": lambda: lookup.names("datasets"),
+        "representation": lambda: lookup.names("representations"),
+        "task": lambda: [f"{one.name:<28} {one.kind:<11} {one.description}" for one in tasks.TASKS.values()],
+        "deformation": _transforms,
+        "probe": lambda: [f"{name}: {', '.join(recipes)}" for name, recipes in PRESETS.items()],
+        "metric": lambda: [f"{name:<24} {', '.join(sorted(one.kinds))}" for name, one in METRICS.items()],
+        "run": lambda: [one.parent.name for one in sorted(places.runs_folder().glob(f"*/{results.ROWS}"))],
+    }
+    single = noun.removesuffix("s")
+    if single not in known:
+        raise UnknownName("noun", noun, known)
+    for name in known[single]():
+        print(name)
+
+
+def _transforms() -> Sequence[str]:
+    return ["every transform of audiomentations, by its name; for example:", *sorted(spec.EXAMPLE_CHAINS)]
+
+
+def description(noun: str, name: str, folder: Path | None, as_json: bool) -> None:
+    """Print what is known of a dataset, a representation or a task."""
+    if noun == "dataset":
+        found = check.describe(subjects.load_dataset(name, folder))
+        print(json.dumps(asdict(found), indent=1)) if as_json else console().print(check.render_description(found))
+        return
+    value = base.load(name).card if noun == "representation" else tasks.find_task(name)
+    if as_json:
+        print(json.dumps(asdict(value), indent=1))
+        return
+    for field, one in asdict(value).items():
+        print(f"{field:>16}: {one}")
+
+
+def verdict(noun: str, name: str, folder: Path | None, as_json: bool) -> bool:
+    """Print what is wrong with a dataset, a representation or an experiment file; return whether nothing is."""
+    if noun == "dataset":
+        dataset = subjects.load_dataset(name, folder)
+        report = check.examine(dataset)
+        print(json.dumps(asdict(report), indent=1)) if as_json else console().print(check.render_report(report))
+        return _kept(name, conformance.broken_by_dataset(dataset)) and report.ok
+    if noun == "representation":
+        return _kept(name, conformance.broken_by_representation(base.load(name)), said=True)
+    spec.check_names(spec.load(Path(name)))
+    print(f"{name}: nothing wrong")
+    return True
+
+
+def _kept(name: str, broken: Sequence[str], said: bool = False) -> bool:
+    for law in broken:
+        print(f"{name}: {law}")
+    if said and not broken:
+        print(f"{name}: every law holds")
+    return not broken
+
+
+def embedded(found: Embedded, out: Path) -> None:
+    """Write embeddings to one .npz file and say what is in it."""
+    import io
+
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        vectors=found.vectors,
+        paths=np.array([path.as_posix() for path in found.paths]),
+        statistics=np.array(found.statistics),
+        representation=np.array(found.card.name),
+    )
+    durable.write_file(out, buffer.getvalue())
+    failures(found.failures)
+    print(f"{out}: {found.vectors.shape[0]} files × (layers, statistics, dim) = {found.vectors.shape[1:]}")
+
+
+def citations(file: Path) -> None:
+    """Print what an experiment should cite, one line each."""
+    experiment = spec.load(file)
+    spec.check_names(experiment)
+    said = [f"earmark: see CITATION.cff of version {__version__}"]
+    for block in experiment.blocks:
+        for choice in block.datasets:
+            for name in dict.fromkeys((choice.train, choice.test)):
+                dataset = subjects.load_dataset(name, choice.dir)
+                said.append(f"{dataset.name}: {dataset.citation or 'no citation given'} (licence: {dataset.licence})")
+        for representation in block.representations:
+            card = base.load(representation.name).card
+            said.append(f"{card.name}: {card.citation} (licence: {card.licence})")
+    print("\n".join(dict.fromkeys(said)))

@@ -1,0 +1,173 @@
+"""Shards: float32 rows appended by one writer, acknowledged by an index that is written after them."""
+
+import math
+import os
+import re
+import secrets
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark import durable
+from earmark.errors import EarmarkError
+from earmark.store import lines
+
+FLUSH_ROWS = 1_000
+FLUSH_BYTES = 32 * 2**20
+SHARD_BYTES = 256 * 2**20
+FLOAT = np.dtype("<f4")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class StoreError(EarmarkError):
+    """Something that the store does not hold, or must not."""
+
+
+class Row(NamedTuple):
+    """Where a row lies. `offset` is in bytes; `crc32` is that of its bytes."""
+
+    shard: str
+    offset: int
+    shape: tuple[int, ...]
+    crc32: int
+
+    @property
+    def n_bytes(self) -> int:
+        """Its length."""
+        return FLOAT.itemsize * math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The three files of a shard, by what their paths have in common."""
+
+    stem: Path
+
+    @property
+    def data(self) -> Path:
+        """The rows, one after another."""
+        return self.stem.with_suffix(".f32")
+
+    @property
+    def index(self) -> Path:
+        """Key, shape, offset and checksum of each row that is on the disk."""
+        return self.stem.with_suffix(".jsonl")
+
+    @property
+    def provenance(self) -> Path:
+        """Where each row comes from."""
+        return self.stem.with_suffix(".provenance.jsonl")
+
+    @property
+    def size(self) -> int:
+        """Bytes of data; 0 where it is not there (yet, or any more)."""
+        try:
+            return self.data.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def locate(self, index: lines.Lines) -> list[tuple[str, Row]]:
+        """Return keys and rows of lines of the index; what does not lie in the data is added to its problems."""
+        size, found = self.size, []
+        for item in index.items:
+            try:
+                row = Row(self.stem.name, item["offset"], tuple(item["shape"]), item["crc32"])
+                if row.offset + row.n_bytes > size:
+                    raise ValueError(f"the data ends at byte {size}")
+                found.append((item["key"], row))
+            except (KeyError, TypeError, ValueError) as error:
+                index.problems.append(f"{self.index}: passed over the row {item}: {error!r}")
+        return found
+
+
+def fill(descriptor: int, row: Row, target: NDArray[np.float32]) -> bool:
+    """Read a row of an open shard straight into an array; return whether its checksum is right."""
+    os.preadv(descriptor, [target.data], row.offset)
+    return zlib.crc32(target.data) == row.crc32
+
+
+def list_shards(folder: Path) -> list[Shard]:
+    """Return the shards of a folder by name, those included of which a crash left only a part."""
+    return [Shard(folder / name) for name in sorted({path.name.split(".")[0] for path in folder.glob("shard-*")})]
+
+
+def check_name(noun: str, name: str) -> None:
+    """Raise StoreError for what cannot be a part of a path on every machine."""
+    if not _NAME.fullmatch(name):
+        raise StoreError(f"Expected a {noun} of letters, digits, '.', '_' and '-', got '{name}'. Use identity.key_of.")
+
+
+def told(key: str, what: object) -> str:
+    """Return the line of some provenance, or raise StoreError naming the key whose it is."""
+    try:
+        return lines.line(what)
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"Expected provenance of plain JSON values for {key}, but: {error}.") from error
+
+
+class _Pending(NamedTuple):
+    values: bytes
+    shape: tuple[int, ...]
+    provenance: str
+
+
+class Writer:
+    """Appends rows to shards that nobody else writes. For one thread of one process."""
+
+    def __init__(self, folder: Path, known: dict[str, Row], flush_every: int = FLUSH_ROWS) -> None:
+        """`known` holds the rows that need not be written; what is flushed is added to it."""
+        self._folder, self._known, self._flush_every = folder, known, flush_every
+        self._pending: dict[str, _Pending] = {}
+        self._pending_bytes = 0
+        self._place: tuple[Shard, int] | None = None
+        self._process = os.getpid()
+
+    def put(self, key: str, array: NDArray[np.float32], provenance: Mapping[str, object]) -> None:
+        """Take a finite float32 array of any shape; the next flush acknowledges it. A known key is passed over.
+
+        Raises StoreError for another type, for NaN or infinite values, for a key that cannot be part of a path,
+        and for provenance that JSON cannot hold.
+        """
+        if key in self._known or key in self._pending:
+            return
+        check_name("key", key)
+        if not isinstance(array, np.ndarray) or array.dtype != np.float32:
+            came = getattr(array, "dtype", type(array).__name__)
+            raise StoreError(f"Expected a float32 numpy array for {key}, got {came}. Cast with astype(np.float32).")
+        # A finite sum of squares is quicker to see, and proves the rest.
+        if not math.isfinite(np.vdot(array, array)) and not np.isfinite(array).all():
+            n_wrong = array.size - np.count_nonzero(np.isfinite(array))
+            raise StoreError(f"Expected finite numbers for {key}, got {n_wrong} of {array.size} NaN or infinite.")
+        provenance_line = told(key, {"key": key, "provenance": provenance})
+        self._pending[key] = _Pending(array.astype(FLOAT, copy=False).tobytes(), array.shape, provenance_line)
+        self._pending_bytes += array.nbytes
+        if len(self._pending) >= self._flush_every or self._pending_bytes >= FLUSH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Acknowledge every row that was put: on return it is on the disk and survives a crash."""
+        if not self._pending:
+            return
+        if os.getpid() != self._process:
+            raise StoreError("Expected the process that opened the writer, got its child. Open one writer a process.")
+        shard, offset = self._place or (Shard(self._folder / f"shard-{secrets.token_hex(8)}"), 0)
+        # If a step below fails this shard is left for good, so that whatever is torn stays at its end.
+        self._place = None
+        rows, index = {}, []
+        for key, (values, shape, _) in self._pending.items():
+            row = rows[key] = Row(shard.stem.name, offset, shape, zlib.crc32(values))
+            index.append(f'{{"key":"{key}","offset":{offset},"shape":{list(shape)},"crc32":{row.crc32}}}\n')
+            offset += len(values)
+        durable.append(shard.data, b"".join(pending.values for pending in self._pending.values()))
+        durable.append(shard.provenance, "".join(pending.provenance for pending in self._pending.values()).encode())
+        durable.append(shard.index, "".join(index).encode())
+        self._known.update(rows)
+        self._pending, self._pending_bytes = {}, 0
+        if offset < SHARD_BYTES:
+            self._place = (shard, offset)

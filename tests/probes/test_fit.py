@@ -1,0 +1,270 @@
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+
+from earmark.errors import DataError, UserError
+from earmark.nouns import Kind
+from earmark.probes.fit import fit
+from earmark.probes.monitors import Monitor
+from earmark.probes.networks import Layer, forward
+from earmark.probes.presets import preset
+from earmark.probes.recipe import Recipe
+from earmark.probes.saved import Fitted
+
+KINDS: tuple[Kind, ...] = ("multiclass", "key", "pitch", "multilabel", "regression")
+
+
+class Problem(NamedTuple):
+    kind: Kind
+    train: tuple[np.ndarray, np.ndarray]
+    valid: tuple[np.ndarray, np.ndarray]
+    n_outputs: int
+
+
+def problem(kind: Kind, dim: int = 20, n_outputs: int = 5, n_train: int = 230, noise: float = 0.3) -> Problem:
+    """Return something a linear probe can learn: targets made from a random linear map of the embeddings."""
+    rng = np.random.default_rng(7)
+    embeddings = rng.standard_normal((n_train + 70, 1, dim), dtype=np.float32)
+    values = embeddings[:, 0] @ rng.standard_normal((dim, n_outputs), dtype=np.float32) / np.sqrt(dim)
+    values = (values + noise * rng.standard_normal(values.shape)).astype(np.float32)
+    targets = {"multilabel": (values > 0.5).astype(np.float32), "regression": values}.get(kind, values.argmax(axis=1))
+    return Problem(
+        kind, (embeddings[:n_train], targets[:n_train]), (embeddings[n_train:], targets[n_train:]), n_outputs
+    )
+
+
+def run(recipe: Recipe, given: Problem, seeds: list[int], monitor: Monitor | None = None) -> list[Fitted]:
+    return fit(recipe, given.kind, given.train, given.valid, given.n_outputs, seeds, monitor=monitor)
+
+
+def same_bits(one: Fitted, other: Fitted) -> bool:
+    pairs = zip(one.layers, other.layers, strict=True)
+    same = all(a.weight.tobytes() == b.weight.tobytes() and a.bias.tobytes() == b.bias.tobytes() for a, b in pairs)
+    return same and (one.history, one.best_epoch, one.seed) == (other.history, other.best_epoch, other.seed)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("hidden", "dim", "n_outputs", "dropout"),
+    [((), 13, 7, 0.0), ((), 128, 12, 0.0), ((33,), 50, 3, 0.0), ((17, "infer"), 21, 14, 0.0), ((40, 9), 31, 5, 0.4)],
+)
+def test_a_probe_is_the_same_to_the_bit_in_any_company(
+    kind: Kind, hidden: tuple[int, ...], dim: int, n_outputs: int, dropout: float
+) -> None:
+    given = problem(kind, dim, n_outputs, n_train=201)  # the last batch is a single clip
+    recipe = Recipe(hidden, learning_rate=0.02, epochs=8, patience=2, dropout=dropout)
+    a, b, c = 5, 2**63 + 5, 12345
+    [alone] = run(recipe, given, [a])
+    for company in ([a, b], [b, c, a], [c, a, b, 0, 1, 2, 3], [a, a]):
+        assert same_bits(run(recipe, given, company)[company.index(a)], alone), company
+
+
+def test_slots_that_stop_early_leave_the_others_as_they_are() -> None:
+    given = problem("multiclass")
+    recipe = Recipe((16,), learning_rate=0.03, epochs=60, patience=2)
+    together = run(recipe, given, list(range(6)))
+    assert len({len(probe.history) for probe in together}) > 2, "the slots must end at different times"
+    for seed, probe in enumerate(together):
+        assert same_bits(run(recipe, given, [seed])[0], probe)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "script", "expected"),
+    [
+        ([0], [0.1, 0.2, 0.3, 0.4, 0.5], [2, 2, 2, 2, 2]),
+        ([0, 1, 2], [0.5, 0.5, 0.5, 0.1, 0.1, 0.6, 0.7, 0.8, 0.9], [3, 3, 2, 2, 2]),  # only the third lives on
+    ],
+)
+def test_the_kernels_never_see_fewer_than_two_slots(
+    seeds: list[int], script: list[float], expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def spy(stack: Sequence[Layer], inputs: Tensor, dropout: Sequence[Tensor] = ()) -> list[Tensor]:
+        seen.append(len(inputs))
+        return forward(stack, inputs, dropout)
+
+    monkeypatch.setattr("earmark.probes.fit.forward", spy)
+    recipe, scores = Recipe((8,), batch_size=230, epochs=5, patience=1), iter(script)
+    run(recipe, problem("multiclass"), seeds, lambda _targets, _scores: next(scores))
+    assert seen[::2] == seen[1::2] == expected  # each epoch: one batch, one validation
+
+
+def test_seeds_differ_in_all_their_64_bits() -> None:
+    # torch.Generator keeps the lower 32 only: 5 and 5 + 2³² would be one probe.
+    one, other = run(Recipe(epochs=1), problem("multiclass"), [5, 5 + 2**32])
+    assert not np.array_equal(one.layers[0].weight, other.layers[0].weight)
+
+
+@pytest.mark.parametrize("n_slots", [1, 2])
+def test_patience_counts_epochs_since_the_first_best_one(n_slots: int) -> None:
+    script = iter([score for score in (0.1, 0.5, 0.5, 0.2, 0.4, 0.9) for _ in range(n_slots)])
+    given = problem("multiclass")
+    for probe in run(Recipe((8,), patience=3), given, [1, 2][:n_slots], lambda _targets, _scores: next(script)):
+        assert (probe.best_epoch, probe.valid_score) == (2, 0.5)
+        assert probe.history == (0.1, 0.5, 0.5, 0.2, 0.4)
+
+
+def test_the_weights_kept_are_those_of_the_best_epoch() -> None:
+    given, script = problem("multiclass"), iter([0.1, 0.5, 0.4, 0.3, 0.2])
+    [kept] = run(Recipe((8,), epochs=5), given, [1], lambda _targets, _scores: next(script))
+    rising = iter([0.1, 0.5])
+    [short] = run(Recipe((8,), epochs=2), given, [1], lambda _targets, _scores: next(rising))
+    assert kept.layers[0].weight.tobytes() == short.layers[0].weight.tobytes()
+
+
+def test_a_slot_that_is_done_is_scored_no_more() -> None:
+    script = iter([0.9, 0.1, 0.1, 0.2, 0.3, 0.2])  # first and second slot in turn, then the second alone
+    one, other = run(Recipe((8,), patience=1), problem("pitch"), [1, 2], lambda _targets, _scores: next(script))
+    assert one.history == (0.9, 0.1)
+    assert other.history == (0.1, 0.2, 0.3, 0.2)
+
+
+def test_the_monitor_gets_the_validation_targets_and_the_predictions() -> None:
+    given = problem("multilabel")
+    seen: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def monitor(targets: np.ndarray, scores: np.ndarray) -> float:
+        seen.append((targets, scores.copy()))
+        return len(seen)
+
+    [probe] = run(Recipe((8,), epochs=2), given, [1], monitor)
+    assert len(seen) == 2
+    assert np.array_equal(seen[-1][0], given.valid[1])
+    assert seen[-1][1] == pytest.approx(probe.predict(given.valid[0]), abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["M1", "M3"])
+def test_every_kind_learns(kind: Kind, name: str) -> None:
+    given = problem(kind, n_train=600, noise=0.05)
+    [probe] = run(preset("mir_ref-fixed")[name], given, [0])
+    assert probe.valid_score > 0.8
+    assert probe.history[0] < probe.valid_score
+
+
+def test_a_linear_probe_does_as_well_as_logistic_regression() -> None:
+    given = problem("multiclass", n_train=3000)
+    (train, valid, unseen), (labels, watched, truth) = (np.split(array, [1000, 1500]) for array in given.train)
+    reference = LogisticRegression(max_iter=500).fit(train[:, 0], labels).score(unseen[:, 0], truth)
+    [probe] = fit(Recipe(learning_rate=0.01), "multiclass", (train, labels), (valid, watched), 5, [0])
+    assert reference > 0.75
+    assert np.mean(probe.predict(unseen).argmax(axis=1) == truth) == pytest.approx(reference, abs=0.02)
+
+
+def test_only_a_hidden_layer_solves_exclusive_or() -> None:
+    embeddings = np.random.default_rng(1).standard_normal((900, 1, 2), dtype=np.float32)
+    targets = (embeddings[:, 0, 0] * embeddings[:, 0, 1] > 0).astype(np.int64)
+    given = Problem("multiclass", (embeddings[:600], targets[:600]), (embeddings[600:], targets[600:]), 2)
+    recipes = preset("mir_ref-fixed")
+    assert run(recipes["M1"], given, [0])[0].valid_score < 0.7
+    assert run(recipes["M2"], given, [0])[0].valid_score > 0.95
+
+
+def test_standardising_is_fitting_on_standardised_embeddings() -> None:
+    given = problem("multiclass")
+    given.train[0][:] = given.train[0] * 30 + 100
+    given.valid[0][:] = given.valid[0] * 30 + 100
+    mean, std = given.train[0].mean(axis=0, dtype=float), given.train[0].std(axis=0, dtype=float)
+    train, valid = (((side[0] - mean) / std).astype(np.float32) for side in (given.train, given.valid))
+    plain = Problem("multiclass", (train, given.train[1]), (valid, given.valid[1]), 5)
+    [one] = run(Recipe((8,), epochs=5, standardise=True), given, [3])
+    [other] = run(Recipe((8,), epochs=5), plain, [3])
+    assert one.layers[0].weight == pytest.approx(other.layers[0].weight, abs=1e-4)
+    assert one.predict(given.valid[0]) == pytest.approx(other.predict(valid), abs=1e-4)
+
+
+@pytest.mark.parametrize("odd_one", [0.1, np.nextafter(np.float32(0.1), np.float32(1))])
+def test_an_input_that_moves_by_rounding_only_cannot_blow_up_a_prediction(odd_one: float) -> None:
+    given = problem("multiclass")
+    given.train[0][:, :, 0] = given.valid[0][:, :, 0] = 0.1
+    given.train[0][0, 0, 0] = odd_one
+    [probe] = run(Recipe(epochs=2, standardise=True), given, [0])
+    moved = given.valid[0].copy()
+    moved[:, :, 0] = 0.1001
+    assert probe.predict(moved) == pytest.approx(probe.predict(given.valid[0]), abs=1e-3)
+
+
+def test_layers_are_flattened_with_their_dimensions() -> None:
+    given = problem("multiclass")
+    shape = (-1, 4, 5)
+    train, valid = (given.train[0].reshape(shape), given.train[1]), (given.valid[0].reshape(shape), given.valid[1])
+    [stacked] = run(Recipe((8,), epochs=3), Problem("multiclass", train, valid, 5), [1])
+    [flat] = run(Recipe((8,), epochs=3), given, [1])
+    assert same_bits(stacked, flat)
+    assert (stacked.input_shape, flat.input_shape) == ((4, 5), (1, 20))
+
+
+def test_inputs_may_be_read_only_and_the_global_generators_are_left_alone() -> None:
+    given = problem("multilabel")
+    for array in (*given.train, *given.valid):
+        array.setflags(write=False)
+    before = torch.get_rng_state(), random.getstate(), str(np.random.get_state())  # noqa: NPY002 (read, not used)
+    run(Recipe((8,), epochs=2, dropout=0.5, standardise=True), given, [1, 2])
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert random.getstate() == before[1]
+    assert str(np.random.get_state()) == before[2]  # noqa: NPY002 (read, not used)
+
+
+def test_data_that_cannot_be_used_is_refused_with_what_to_do() -> None:
+    given = problem("multiclass")
+    (x, y), recipe = given.train, Recipe(epochs=1)
+    broken = x.copy()
+    broken[3] = np.nan
+    no_clips = (x[:0], y[:0])
+    cases = [
+        ((x.astype(np.float64), y), given.valid, r"float32 \(clips, layers, dim\), got float64"),
+        ((x[:, 0], y), given.valid, "One layer is an axis of 1"),
+        ((broken, y), given.valid, r"1 of 230 clips \(rows 3\)"),
+        ((x, y[1:]), given.valid, r"shape \(230,\) in train, got \(229,\)"),
+        ((x, y.astype(np.float32)), given.valid, "class indices, got float32"),
+        ((x, y + 1), given.valid, "from 0 to 4 in train, got 1 to 5"),
+        (given.train, (x[:, :, 1:], y), r"one \(layers, dim\)"),
+        (given.train, no_clips, "valid split has no clips.*Use a split"),
+        (no_clips, given.valid, "train split has no clips"),
+    ]
+    for train, valid, text in cases:
+        with pytest.raises(DataError, match=text):
+            fit(recipe, "multiclass", train, valid, 5, [0])
+
+
+def test_targets_of_another_kind_are_refused() -> None:
+    labels, values = problem("multilabel"), problem("regression")
+    halves = (labels.train[0], labels.train[1] / 2)
+    with pytest.raises(DataError, match="0 or 1 only"):
+        fit(Recipe(), "multilabel", halves, labels.valid, 5, [0])
+    values.train[1][0, 0] = np.inf
+    with pytest.raises(DataError, match="finite targets in train"):
+        run(Recipe(), values, [0])
+    with pytest.raises(DataError, match=r"shape \(230, 4\)"):
+        fit(Recipe(), "multilabel", labels.train, labels.valid, 4, [0])
+
+
+def test_a_validation_score_that_is_undefined_is_refused() -> None:
+    given = problem("multilabel")
+    given.valid[1][:] = 0
+    with pytest.raises(DataError, match="Choose a larger validation split"):
+        run(Recipe(), given, [0])
+
+
+def test_predictions_that_are_not_finite_name_the_seed() -> None:
+    given = problem("regression")
+    given.train[0][:] *= np.float32(1e37)
+    with pytest.raises(DataError, match=r"after epoch 1 of the probe with seed 77.*standardise"):
+        run(Recipe(), given, [77])
+
+
+def test_a_fit_needs_seeds_classes_and_their_names() -> None:
+    given = problem("multiclass")
+    with pytest.raises(UserError, match="at least one seed"):
+        run(Recipe(), given, [])
+    with pytest.raises(DataError, match="5 outputs, got 2 names"):
+        fit(Recipe(), "multiclass", given.train, given.valid, 5, [0], ["a", "b"])
+    with pytest.raises(DataError, match="at least two classes"):
+        fit(Recipe(), "multiclass", given.train, given.valid, 1, [0])

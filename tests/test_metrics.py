@@ -1,0 +1,252 @@
+"""Laws of the metrics. Oracles: scikit-learn; a naive repetition of clips for the weights."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import sklearn.metrics
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from earmark.errors import DataError, UnknownName, UserError
+from earmark.metrics import KEYS, METRICS, Scores, defaults, measure, primary_average
+from earmark.nouns import Kind
+
+Array = NDArray[Any]
+KINDS: tuple[Kind, ...] = ("multiclass", "multilabel", "regression", "pitch", "key")
+PAIRS = [(name, kind) for name, metric in METRICS.items() for kind in KINDS if kind in metric.kinds]
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+class Sample(NamedTuple):
+    targets: Array
+    predictions: Array
+    classes: tuple[str, ...]
+
+
+def draw(kind: Kind, seed: int, clips: int = 40) -> Sample:
+    """Draw targets and predictions with ties, rare labels and labels that never occur."""
+    rng = np.random.default_rng(seed)
+    classes = {"key": KEYS, "pitch": tuple(map(str, range(57, 75)))}.get(kind, tuple("abcdefg"))
+    if kind == "regression":
+        return Sample(rng.normal(5, 2, (clips, 2)), rng.normal(5, 2, (clips, 2)), ("arousal", "valence"))
+    frequency = rng.dirichlet(np.full(len(classes), 0.4))
+    levels = rng.integers(2, 30)
+    scores = rng.integers(0, levels, (clips, len(classes))) / levels
+    if kind == "multilabel":
+        return Sample((rng.random(scores.shape) < frequency).astype(int), scores, classes)
+    targets = rng.choice(len(classes), clips, p=frequency)
+    scores[np.arange(clips), targets] += rng.random(clips)
+    return Sample(targets, scores, classes)
+
+
+def values(scores: Scores) -> Float[Array, "rows all"]:
+    """Every number of some scores: its averages, then its labels."""
+    return np.stack([*scores.averages.values(), *scores.labels.values()], axis=1)
+
+
+def one(name: str, kind: Kind, sample: Sample, average: str) -> float:
+    return float(measure(name, kind, *sample).averages[average][0])
+
+
+# Weights
+
+
+@pytest.mark.parametrize(("name", "kind"), PAIRS)
+@given(seed=SEEDS)
+@settings(max_examples=15, deadline=None)
+def test_a_row_of_weights_scores_as_literally_repeated_clips(name: str, kind: Kind, seed: int) -> None:
+    sample = draw(kind, seed)
+    weights = np.random.default_rng(seed).poisson(0.6, (4, 40)).astype(float)
+    weights[:, 0] += 1
+    found = values(measure(name, kind, *sample, weights))
+    for row, counts in enumerate(weights.astype(int)):
+        targets, predictions = (np.repeat(each, counts, axis=0) for each in sample[:2])
+        repeated = values(measure(name, kind, targets, predictions, sample.classes))
+        np.testing.assert_allclose(found[row], repeated[0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "kind"), PAIRS)
+def test_the_order_of_clips_changes_nothing(name: str, kind: Kind) -> None:
+    sample = draw(kind, 3)
+    order = np.random.default_rng(0).permutation(40)
+    shuffled = measure(name, kind, sample.targets[order], sample.predictions[order], sample.classes)
+    np.testing.assert_allclose(values(shuffled), values(measure(name, kind, *sample)), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "kind"), PAIRS)
+def test_scores_have_one_value_a_row_and_the_averages_that_the_metric_declares(name: str, kind: Kind) -> None:
+    sample = draw(kind, 1)
+    found = measure(name, kind, *sample, np.ones((3, 40)))
+    assert tuple(found.averages) == METRICS[name].averages
+    assert tuple(found.labels) == sample.classes
+    assert values(found).shape == (3, len(found.averages) + len(sample.classes))
+    assert all(np.isnan(found.labels[label]).all() for label in found.left_out)
+
+
+def test_chunking_the_rows_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = draw("multilabel", 5)
+    weights = np.random.default_rng(1).poisson(1.0, (20, 40))
+    whole = [values(measure(name, "multilabel", *sample, weights)) for name in ("roc_auc", "average_precision")]
+    monkeypatch.setattr("earmark.metrics.ranking.CHUNK_BYTES", 8 * 40 * 3)
+    cut = [values(measure(name, "multilabel", *sample, weights)) for name in ("roc_auc", "average_precision")]
+    np.testing.assert_array_equal(cut, whole)
+
+
+# One class per clip
+
+
+@given(seed=SEEDS)
+@settings(max_examples=50, deadline=None)
+def test_class_metrics_equal_scikit_learn_on_the_classes_that_occur(seed: int) -> None:
+    sample = draw("multiclass", seed)
+    guesses, present = sample.predictions.argmax(axis=1), np.unique(sample.targets)
+    hits, scores = measure("accuracy", "multiclass", *sample), measure("f1", "multiclass", *sample)
+    report = sklearn.metrics.classification_report(
+        sample.targets, guesses, labels=present, output_dict=True, zero_division=0
+    )
+    assert hits.averages["micro"][0] == pytest.approx(
+        sklearn.metrics.accuracy_score(sample.targets, guesses), abs=1e-12
+    )
+    assert hits.averages["macro"][0] == pytest.approx(report["macro avg"]["recall"], abs=1e-12)
+    assert scores.averages["macro"][0] == pytest.approx(report["macro avg"]["f1-score"], abs=1e-12)
+    micro = sklearn.metrics.f1_score(sample.targets, guesses, average="micro")
+    assert scores.averages["micro"][0] == pytest.approx(micro, abs=1e-12)
+    for index in present:
+        label = sample.classes[index]
+        assert hits.labels[label][0] == pytest.approx(report[str(index)]["recall"], abs=1e-12)
+        assert scores.labels[label][0] == pytest.approx(report[str(index)]["f1-score"], abs=1e-12)
+
+
+def test_macro_accuracy_is_balanced_accuracy() -> None:
+    sample = draw("multiclass", 4, clips=400)
+    balanced = sklearn.metrics.balanced_accuracy_score(sample.targets, sample.predictions.argmax(axis=1))
+    assert one("accuracy", "multiclass", sample, "macro") == pytest.approx(balanced, abs=1e-12)
+
+
+def test_a_class_without_clips_is_named_and_not_averaged_even_when_predicted() -> None:
+    sample = Sample(np.array([0, 0, 1]), np.eye(3)[[0, 2, 1]], ("cello", "flute", "oboe"))
+    found = measure("f1", "multiclass", *sample)
+    assert found.left_out == ("oboe",)
+    assert found.averages["macro"][0] == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_of_equal_scores_the_first_class_wins() -> None:
+    assert one("accuracy", "multiclass", Sample(np.array([0, 1]), np.ones((2, 2)), ("a", "b")), "micro") == 0.5
+
+
+def test_an_octave_is_forgiven_only_by_pitch_class_accuracy() -> None:
+    sample = Sample(np.array([0, 0, 0]), np.eye(3)[[0, 1, 2]], ("60", "72", "61"))
+    assert one("accuracy", "pitch", sample, "micro") == pytest.approx(1 / 3)
+    assert one("pitch_class_accuracy", "pitch", sample, "micro") == pytest.approx(2 / 3)
+
+
+# Several labels per clip
+
+
+@given(seed=SEEDS)
+@settings(max_examples=60, deadline=None)
+def test_ranking_metrics_equal_scikit_learn_with_ties_and_missing_labels(seed: int) -> None:
+    sample = draw("multilabel", seed)
+    columns = dict(zip(sample.classes, zip(sample.targets.T, sample.predictions.T, strict=True), strict=True))
+    oracles = {
+        "roc_auc": ({"0", "1"}, sklearn.metrics.roc_auc_score),
+        "average_precision": ({"1"}, sklearn.metrics.average_precision_score),
+    }
+    for name, (needed, oracle) in oracles.items():
+        expected = {label: oracle(*pair) for label, pair in columns.items() if needed <= set(map(str, pair[0]))}
+        found = measure(name, "multilabel", *sample)
+        assert set(found.left_out) == set(sample.classes) - set(expected)
+        assert {label: found.labels[label][0] for label in expected} == pytest.approx(expected, abs=1e-12)
+        mean = np.mean([*expected.values()]) if expected else np.nan
+        assert found.averages["macro"][0] == pytest.approx(mean, abs=1e-12, nan_ok=True)
+
+
+@given(seed=SEEDS)
+@settings(max_examples=30, deadline=None)
+def test_f1_of_several_labels_equals_scikit_learn(seed: int) -> None:
+    sample = draw("multilabel", seed)
+    decisions, present = sample.predictions > 0.5, np.flatnonzero(sample.targets.any(axis=0))
+    found = measure("f1", "multilabel", *sample)
+    micro = sklearn.metrics.f1_score(sample.targets, decisions, average="micro", zero_division=np.nan)
+    assert found.averages["micro"][0] == pytest.approx(micro, abs=1e-12, nan_ok=True)
+    if len(present):
+        macro = sklearn.metrics.f1_score(sample.targets, decisions, labels=present, average="macro", zero_division=0)
+        assert found.averages["macro"][0] == pytest.approx(macro, abs=1e-12)
+
+
+def test_a_label_on_every_clip_has_average_precision_but_no_roc_auc() -> None:
+    sample = Sample(np.array([[1, 1], [1, 0]]), np.array([[0.9, 0.8], [0.1, 0.2]]), ("always", "once"))
+    assert measure("average_precision", "multilabel", *sample).left_out == ()
+    assert measure("roc_auc", "multilabel", *sample).left_out == ("always",)
+
+
+# Numbers
+
+
+@given(seed=SEEDS)
+@settings(max_examples=30, deadline=None)
+def test_regression_metrics_equal_scikit_learn(seed: int) -> None:
+    sample = draw("regression", seed)
+    pair = sample.targets, sample.predictions
+    r2 = sklearn.metrics.r2_score(*pair, multioutput="raw_values")
+    error = sklearn.metrics.mean_absolute_error(*pair, multioutput="raw_values")
+    np.testing.assert_allclose(values(measure("r2", "regression", *sample))[0], [r2.mean(), *r2], atol=1e-12)
+    found = values(measure("mean_absolute_error", "regression", *sample))[0]
+    np.testing.assert_allclose(found, [error.mean(), *error], atol=1e-12)
+
+
+def test_r2_is_undefined_where_the_targets_do_not_vary() -> None:
+    sample = Sample(np.array([[0.1, 1.0], [0.1, 2.0], [0.1, 4.0]]), np.zeros((3, 2)), ("flat", "varied"))
+    found = measure("r2", "regression", *sample, np.array([[1.0, 1, 1], [0, 3, 0]]))
+    assert found.left_out == ("flat",)
+    assert np.isnan(found.labels["flat"]).all()
+    np.testing.assert_array_equal(np.isnan(found.labels["varied"]), [False, True])
+
+
+# Defaults and mistakes
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_default_metrics_of_a_kind_score_it(kind: Kind) -> None:
+    assert all(kind in METRICS[name].kinds for name in defaults(kind))
+    found = measure(defaults(kind)[0], kind, *draw(kind, 0))
+    assert np.isfinite(found.averages[primary_average(kind)]).all()
+
+
+def test_a_metric_of_another_kind_names_those_that_fit() -> None:
+    with pytest.raises(UserError, match=r"for key tasks, not multilabel. .*: average_precision, f1, roc_auc"):
+        measure("key_score", "multilabel", *draw("multilabel", 0))
+    with pytest.raises(UnknownName, match="Did you mean 'accuracy'"):
+        measure("acuracy", "key", *draw("key", 0))
+
+
+PAIR = Sample(np.array([0, 1]), np.eye(2), ("a", "b"))
+MISTAKES: list[tuple[Kind, Sample, str]] = [
+    ("multiclass", PAIR._replace(predictions=np.eye(3)), r"predictions .* = \(2, 2\), got \(3, 3\)"),
+    ("multiclass", PAIR._replace(targets=np.eye(2)), r"multiclass targets of shape \(2,\), got \(2, 2\)"),
+    ("multiclass", PAIR._replace(targets=np.array([0, 2])), "class indices from 0 to 1, got 2"),
+    ("multiclass", PAIR._replace(targets=np.array([0.5, 1])), "class indices from 0 to 1, got 0.5"),
+    ("multiclass", PAIR._replace(predictions=np.array([[0, 1], [np.nan, 0]])), "finite predictions, .* position 1"),
+    ("multiclass", PAIR._replace(classes=("a", "a")), "must be unique"),
+    ("multiclass", Sample(np.zeros(0, int), np.zeros((0, 2)), ("a", "b")), "No clips to score"),
+    ("multilabel", PAIR._replace(targets=np.eye(2) * 2), "targets of 0 and 1, got values such as 2"),
+    ("multilabel", PAIR._replace(targets=np.eye(2), predictions=np.eye(2) * 3), r"probabilities in \[0, 1\]"),
+]
+
+
+@pytest.mark.parametrize(("kind", "sample", "message"), MISTAKES)
+def test_mistakes_are_explained(kind: Kind, sample: Sample, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        measure("f1", kind, *sample)
+
+
+def test_pitch_classes_must_be_midi_numbers_and_weights_must_count_clips() -> None:
+    with pytest.raises(DataError, match=r"MIDI numbers .* got 'a'"):
+        measure("pitch_class_accuracy", "pitch", *PAIR)
+    with pytest.raises(DataError, match=r"with 2 clips, got \(1, 3\)"):
+        measure("accuracy", "multiclass", *PAIR, np.ones((1, 3)))
+    with pytest.raises(DataError, match="0 or more"):
+        measure("accuracy", "multiclass", *PAIR, np.array([[1.0, -1.0]]))
