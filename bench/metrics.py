@@ -1,83 +1,68 @@
-"""How fast are the ranking metrics, and their bootstrap, against scikit-learn? CPU seconds, one thread.
+"""Ranking metrics against scikit-learn: 5,000 clips × 183 labels, 0.5 to 20 % positives, ROC-AUC and mAP together.
 
-5,000 clips × 183 labels, 0.5 to 20 % positives. The bootstrap is compared with scoring each resample again by
-scikit-learn, whose cost for one resample is that of one call.
+The bootstrap is compared with scoring each resample anew; scikit-learn is timed on one of the resamples.
 """
 
-import statistics
-import time
-from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import sklearn.metrics
 
+from bench.ratio import Ratio, compare
+from earmark import identity
 from earmark.analysis.stats import resample_weights
 from earmark.metrics import measure as score
 
-CLIPS, LABELS, RESAMPLES, REPEATS = 5_000, 183, 200, 5
+N_CLIPS, N_LABELS, N_RESAMPLES = 5_000, 183, 200
+ROUNDS = 5
+LABELS = tuple(map(str, range(N_LABELS)))
 ORACLES = {
     "average_precision": sklearn.metrics.average_precision_score,
     "roc_auc": sklearn.metrics.roc_auc_score,
 }
-GOALS = {"once": 4.0, "bootstrap": 40.0}
-
-Row = dict[str, str | float]
 
 
-def measure() -> list[Row]:
-    """Return a row for each of {distinct scores, ties} × {scored once, bootstrap}: both metrics together.
-
-    `ours_s` and `theirs_s` are medians of paired repeats, per scoring; `ratio` is the median of theirs / ours with
-    its least and greatest; `difference` the greatest distance of a label's score from scikit-learn's.
-    """
-    rows: list[Row] = []
-    for scores, decimals in (("distinct", 15), ("tied to 2 decimals", 2)):
-        rng = np.random.default_rng(0)
-        targets = (rng.random((CLIPS, LABELS)) < rng.uniform(0.005, 0.2, LABELS)).astype(int)
-        predictions = np.round(rng.random((CLIPS, LABELS)) + 0.3 * targets, decimals)
-        weights = resample_weights(CLIPS, None, RESAMPLES, rng)
-        for how, rows_of_weights in (("once", None), ("bootstrap", weights)):
-            timed = [_pair(targets, predictions, rows_of_weights) for _ in range(REPEATS)]
-            rows.append({"scores": scores, "how": how, **_summary(timed), "goal": GOALS[how]})
-            rows[-1]["difference"] = max(_difference(name, targets, predictions) for name in ORACLES)
-    return rows
+def measure() -> list[Ratio]:
+    """Return the ratios of scoring once and of one resample of a bootstrap, without and with tied scores."""
+    return [ratio for decimals in (None, 2) for ratio in _ratios(decimals)]
 
 
-def _pair(targets: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None) -> tuple[float, float]:
-    """Return CPU seconds of both metrics per row of weights: ours, then scikit-learn's for one."""
-    names = tuple(map(str, range(LABELS)))
-    ours = sum(
-        _cpu_s(lambda name=name: score(name, "multilabel", targets, predictions, names, weights)) for name in ORACLES
+def _ratios(decimals: int | None) -> list[Ratio]:
+    rng = identity.generator("bench", "metrics")
+    targets = (rng.random((N_CLIPS, N_LABELS)) < rng.uniform(0.005, 0.2, N_LABELS)).astype(int)
+    predictions = rng.random(targets.shape) + 0.3 * targets
+    predictions = predictions if decimals is None else predictions.round(decimals)
+    weights = resample_weights(N_CLIPS, None, N_RESAMPLES, rng)
+    resample = np.repeat(np.arange(N_CLIPS), weights[0].astype(int))
+    scores = "distinct scores" if decimals is None else f"scores tied at {decimals} decimals"
+    once = compare(
+        f"mAP and ROC-AUC of {N_CLIPS:,} × {N_LABELS}, {scores}",
+        ("earmark.metrics", lambda: _ours(targets, predictions, None)),
+        ("scikit-learn", lambda: _theirs(targets, predictions)),
+        goal=4,
+        rounds=ROUNDS,
     )
-    theirs = sum(
-        _cpu_s(lambda oracle=oracle: oracle(targets, predictions, average=None)) for oracle in ORACLES.values()
+    one_of_them = compare(
+        f"the same of {N_RESAMPLES} bootstrap resamples",
+        ("earmark.metrics", lambda: _ours(targets, predictions, weights)),
+        (f"scikit-learn, one resample × {N_RESAMPLES}", lambda: _theirs(targets[resample], predictions[resample])),
+        goal=40,
+        rounds=ROUNDS,
     )
-    return ours / (1 if weights is None else len(weights)), theirs
+    return [once, _times(N_RESAMPLES, one_of_them)]
 
 
-def _summary(timed: list[tuple[float, float]]) -> Row:
-    ratios = [theirs / ours for ours, theirs in timed]
-    return {
-        "ours_s": statistics.median(ours for ours, _ in timed),
-        "theirs_s": statistics.median(theirs for _, theirs in timed),
-        "ratio": statistics.median(ratios),
-        "ratio_min": min(ratios),
-        "ratio_max": max(ratios),
-    }
+def _times(n: int, ratio: Ratio) -> Ratio:
+    """Return the ratio had theirs done its work `n` times: a whole bootstrap would take it minutes."""
+    scaled = {name: n * getattr(ratio, name) for name in ("low", "median", "high", "theirs_s")}
+    return replace(ratio, **scaled)
 
 
-def _difference(name: str, targets: np.ndarray, predictions: np.ndarray) -> float:
-    found = score(name, "multilabel", targets, predictions, tuple(map(str, range(LABELS))))
-    expected = ORACLES[name](targets, predictions, average=None)
-    return float(np.abs(np.concatenate(list(found.labels.values())) - expected).max())
+def _ours(targets: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None) -> None:
+    for name in ORACLES:
+        score(name, "multilabel", targets, predictions, LABELS, weights)
 
 
-def _cpu_s(call: Callable[[], object]) -> float:
-    start = time.process_time()
-    call()
-    return time.process_time() - start
-
-
-if __name__ == "__main__":
-    for row in measure():
-        print(row)
+def _theirs(targets: np.ndarray, predictions: np.ndarray) -> None:
+    for oracle in ORACLES.values():
+        oracle(targets, predictions, average=None)

@@ -5,8 +5,9 @@ from collections.abc import Generator
 from pathlib import Path
 
 import hypothesis
-import lanes
 import pytest
+
+from tests import lanes
 
 ROOT = Path(__file__).parent.parent
 

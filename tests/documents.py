@@ -8,19 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FENCE = re.compile(r"^( *)(`{3,}|~{3,})\s*(\w*).*$")
+SLOW = re.compile(r"^\s*<!--\s*slow\s*-->\s*$")
 NOT_RUN = re.compile(r"^\s*<!--\s*not run(?::\s*(.*?))?\s*-->\s*$")
 LONGEST_BLOCK_S = 600
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its page, the line of its first line of code, its language, and why it is not run (or None)."""
+    """A fenced block, the line of its first line of code, and what the comment above it says: slow, or why not run."""
 
     page: Path
     line: int
     language: str
     text: str
     not_run: str | None
+    slow: bool
 
     @property
     def place(self) -> str:
@@ -38,8 +40,10 @@ def blocks(page: Path) -> list[Block]:
             ends = (end for end in range(at + 1, len(lines)) if lines[end].strip() == fence)
             end = next(ends, len(lines))
             text = "\n".join(line.removeprefix(indent) for line in lines[at + 1 : end]) + "\n"
-            above = NOT_RUN.match(lines[at - 1]) if at else None
-            found.append(Block(page, at + 2, language, text, (above[1] or "") if above else None))
+            above = lines[at - 1] if at else ""
+            refusal = NOT_RUN.match(above)
+            reason = (refusal[1] or "") if refusal else None
+            found.append(Block(page, at + 2, language, text, reason, slow=bool(SLOW.match(above))))
             at = end
         at += 1
     return found

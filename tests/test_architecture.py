@@ -4,8 +4,9 @@ import importlib.metadata
 import re
 from pathlib import Path
 
-import architecture
 import pytest
+
+from tests import architecture
 
 ROOT = Path(__file__).parent.parent
 

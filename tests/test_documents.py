@@ -4,12 +4,12 @@ import re
 import shutil
 from pathlib import Path
 
-import documents
 import pytest
-from documents import Block
 from ruamel.yaml import YAML
 
 from earmark.experiment import spec
+from tests import documents
+from tests.documents import Block
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -17,14 +17,23 @@ BLOCKS = [block for page in PAGES for block in documents.blocks(page)]
 CODE = [block for block in BLOCKS if block.language in {"sh", "python"}]
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yml"))
 
+SLOW_PAGES = {block.page for block in CODE if block.slow}
+
 
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("page", sorted({block.page for block in CODE if block.not_run is None}), ids=name_of)
+PAGES_TO_RUN = [
+    pytest.param(page, id=name_of(page), marks=[pytest.mark.slow] if page in SLOW_PAGES else [])
+    for page in sorted({block.page for block in CODE if block.not_run is None})
+]
+
+
+@pytest.mark.parametrize("page", PAGES_TO_RUN)
 def test_the_snippets_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EARMARK_RUNS", str(tmp_path / "runs"))
     documents.run_page([block for block in CODE if block.page == page and block.not_run is None], tmp_path)
@@ -109,6 +118,11 @@ def test_blocks_know_their_place_and_why_they_are_not_run(tmp_path: Path) -> Non
         ("page.md:20", "python", None),
         ("page.md:25", "python", ""),
     ]
+
+
+def test_a_block_can_be_slow(tmp_path: Path) -> None:
+    found = page_of(tmp_path, "<!-- slow -->\n```sh\nsleep 99\n```\n\n```sh\ntrue\n```\n")
+    assert [block.slow for block in found] == [True, False]
 
 
 def test_the_blocks_of_a_page_share_files_and_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

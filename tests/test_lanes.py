@@ -1,11 +1,13 @@
 """The lanes, and the last line of a test run."""
 
+import shutil
 import tomllib
 from pathlib import Path
 
-import lanes
 import pytest
-from lanes import LeftOut, closing_line, reason_to_skip
+
+from tests import lanes
+from tests.lanes import LeftOut, closing_line, reason_to_skip
 
 ROOT = Path(__file__).parent.parent
 
@@ -44,11 +46,15 @@ def test_the_closing_line_says_when_everything_ran() -> None:
 
 
 def test_a_run_ends_with_the_closing_line(pytester: pytest.Pytester) -> None:
+    folder = pytester.mkdir("tests")
     for name in ("conftest.py", "lanes.py"):
-        pytester.makepyfile(**{name.removesuffix(".py"): (ROOT / "tests" / name).read_text(encoding="utf-8")})
-    pytester.makeini("[pytest]\nmarkers =\n" + "".join(f"  {lane}\n" for lane in lanes.LANES))
+        shutil.copy(ROOT / "tests" / name, folder)
+    pytester.makeini(
+        "[pytest]\npythonpath = .\ntestpaths = tests\nmarkers =\n" + "".join(f"  {lane}\n" for lane in lanes.LANES)
+    )
     pytester.makepyfile(
-        test_two="""
+        **{
+            "tests/test_two": """
         import pytest
 
         @pytest.mark.slow
@@ -58,6 +64,7 @@ def test_a_run_ends_with_the_closing_line(pytester: pytest.Pytester) -> None:
 
         def test_elsewhere(): pytest.skip("no moon")
         """
+        }
     )
     short = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     short.assert_outcomes(passed=1, skipped=2)

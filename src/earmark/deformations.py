@@ -167,7 +167,8 @@ def readable_name(steps: Sequence[Step]) -> str:
     return "+".join(_step_name(step) for step in steps) or CLEAN.name
 
 
-def library_versions() -> dict[str, str]:
+@functools.cache
+def library_versions() -> Mapping[str, str]:
     """Return the versions of the libraries that deform, those that are installed, for keys."""
     installed = {package.name: package.version for name in LIBRARIES for package in metadata.distributions(name=name)}
     return dict(sorted(installed.items()))

@@ -24,7 +24,7 @@ def _step(act: Callable[[], object], half: Callable[[], object] = lambda: None) 
     act()
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes | bytearray) -> None:
     """Write a whole file: at any moment, and after any crash, it is absent, the old one or the new one."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     make_folder(path.parent)
@@ -32,7 +32,7 @@ def write_file(path: Path, content: bytes) -> None:
     replace(temporary, path)
 
 
-def append(path: Path, content: bytes, *, sync: bool = True) -> None:
+def append(path: Path, content: bytes | bytearray, *, sync: bool = True) -> None:
     """Append to a file, which is made where it is missing. With `sync`, on return it is on the disk.
 
     A crash may leave a part of `content` at the end of the file: readers must be able to tell, and nobody
@@ -64,7 +64,7 @@ def make_folder(path: Path) -> None:
         _sync_folder(path.parent)
 
 
-def _write(path: Path, content: bytes, *, sync: bool) -> None:
+def _write(path: Path, content: bytes | bytearray, *, sync: bool) -> None:
     with path.open("ab", buffering=0) as file:
         _step(
             lambda: _write_all(file.fileno(), content), lambda: _write_all(file.fileno(), content[: len(content) // 2])
@@ -73,7 +73,7 @@ def _write(path: Path, content: bytes, *, sync: bool) -> None:
             _step(lambda: os.fsync(file.fileno()))
 
 
-def _write_all(descriptor: int, content: bytes) -> None:
+def _write_all(descriptor: int, content: bytes | bytearray) -> None:
     # One call of the system may write less than it was given.
     rest = memoryview(content)
     while rest:

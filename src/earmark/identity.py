@@ -11,30 +11,26 @@ import numpy as np
 SCHEME = 1
 
 
-def canonical(value: object) -> object:
-    """Return `value` with strings in NFC, tuples as lists and numpy scalars as Python's; refuse the rest."""
-    match value:
-        case None | bool() | int():
-            return value
-        case float():
-            return float(value)
-        case str():
-            return unicodedata.normalize("NFC", value)
-        case np.generic():
-            return canonical(value.item())
-        case Path():
-            return canonical(value.as_posix())
-        case Mapping():
-            return {unicodedata.normalize("NFC", str(k)): canonical(v) for k, v in value.items()}
-        case list() | tuple():
-            return [canonical(item) for item in value]
-    raise TypeError(f"A key is made of plain values; got {type(value).__name__}: {value!r}.")
-
-
 def canonical_json(value: object) -> bytes:
-    """Return the one UTF-8 JSON of a value: keys sorted, no spaces, floats as Python's repr."""
-    text = json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode()
+    """Return the one UTF-8 JSON of a value: keys sorted, no spaces, strings in NFC, floats as Python's repr.
+
+    Tuples are lists; numpy scalars and paths are what they stand for; anything else is refused.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain)
+    # No quote, comma or bracket joins with a combining mark, so the whole text can be composed at once.
+    return unicodedata.normalize("NFC", text).encode()
+
+
+def _plain(value: object) -> object:
+    """Return what JSON has no word for as something it has."""
+    match value:
+        case np.generic():
+            return value.item()
+        case Path():
+            return value.as_posix()
+        case Mapping():
+            return dict(value)
+    raise TypeError(f"A key is made of plain values; got {type(value).__name__}: {value!r}.")
 
 
 def key_of(**fields: object) -> str:

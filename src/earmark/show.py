@@ -83,7 +83,7 @@ def tables(rows: Iterable[Result], metric: str | None = None, average: str | Non
 def rows(found: Iterable[Result]) -> None:
     """Print rows as JSON lines."""
     for row in found:
-        print(json.dumps(asdict(row), ensure_ascii=False))
+        print(json.dumps(vars(row), ensure_ascii=False))
 
 
 def estimate(found: Estimate, as_json: bool) -> None:

@@ -125,7 +125,7 @@ def _table(rows: Sequence[Result], metric: str | None, average: str | None) -> T
 
 def _name(row: Result) -> tuple[str, str]:
     """Return what names a system's line: the representation with its layers and pooling, and the probe."""
-    details = [part for part in (row.layer, row.pool) if part]
+    details = [part for part in (row.layer, row.pool) if part and part != "all"]
     return f"{row.representation} ({', '.join(details)})" if details else row.representation, row.probe
 
 

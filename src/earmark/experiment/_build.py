@@ -24,6 +24,11 @@ SHORT = {
     "standardise": "standardised",
 }
 
+RIVAL = (
+    "Representation '{}' stands here a second time with the same layers and pool: a table could not tell them apart. "
+    "Leave it out, or move it to another file."
+)
+
 
 def build(shape: BlockShape, item: Item) -> Block:
     """Return one block of a file; `item` is where it stands. Raises SpecError."""
@@ -32,7 +37,7 @@ def build(shape: BlockShape, item: Item) -> Block:
     datasets = _datasets(shape.datasets, task.task, parts.get("datasets"), parts["task"])
     chains = _chains(shape, parts.get("deformations", item))
     representations = tuple(_representation(one) for one in shape.representations)
-    _unique([(one.name, one.layer_name, one.pool) for one in representations], parts["representations"].entries, _RIVAL)
+    _unique([(one.name, one.layer_name, one.pool) for one in representations], parts["representations"].entries, RIVAL)
     return Block(
         task=task,
         datasets=datasets,
@@ -42,12 +47,6 @@ def build(shape: BlockShape, item: Item) -> Block:
         metrics=_metrics(shape.metrics, task.task, parts.get("metrics", item)),
         seeds=_seeds(shape.seeds, parts.get("seeds", item)),
     )
-
-
-_RIVAL = (
-    "Representation '{}' stands here a second time with the same layers and pool: a table could not tell them apart. "
-    "Leave it out, or give it an experiment of its own."
-)
 
 
 def _unique(names: Sequence[object], items: Sequence[Item], message: str) -> None:

@@ -57,7 +57,9 @@ class Item:
     @property
     def children(self) -> dict[str | int, "Item"]:
         """Its Items by key or index."""
-        return dict(self.fields) if self.fields else dict(enumerate(self.entries))
+        found: dict[str | int, Item] = dict(enumerate(self.entries))
+        found.update(self.fields.items())
+        return found
 
     def plain(self) -> object:
         """Return the value without places."""

@@ -14,6 +14,7 @@ from earmark.nouns import Card, Clip
 from earmark.representations.embed import STATISTICS
 
 Identity = list[dict[str, object]]
+Region = tuple[int, int | None] | None
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Keys:
 
     facts: Mapping[str, Facts]
     hash_of: Callable[[Placed], str]
+    regions: dict[tuple[str, str], Region] = field(default_factory=dict)
     known: dict[tuple[str, str, Chain, RepresentationChoice], Want] = field(default_factory=dict)
     chains: dict[Chain, Identity] = field(default_factory=dict)
 
@@ -49,9 +51,16 @@ class Keys:
         if name not in self.known:
             identity_ = self._identity(chain)
             seed = seed_for("deform", placed.dataset, placed.clip.id, identity_, chain.seed) if chain.steps else None
-            key = embedding_key(self.hash_of(placed), placed.clip, identity_, seed, choice, self.facts[choice.name])
+            content = self.hash_of(placed), self._region(placed)
+            key = embedding_key(*content, identity_, seed, choice, self.facts[choice.name])
             self.known[name] = Want(key, chain, seed, choice)
         return self.known[name]
+
+    def _region(self, placed: Placed) -> Region:
+        key = (placed.dataset, placed.clip.id)
+        if key not in self.regions:
+            self.regions[key] = region_of(placed.clip)
+        return self.regions[key]
 
     def _identity(self, chain: Chain) -> Identity:
         """Return what a chain does, the files it reads standing for their content."""
@@ -62,12 +71,12 @@ class Keys:
 
 
 def embedding_key(
-    audio_sha256: str, clip: Clip, chain: Identity, seed: int | None, choice: RepresentationChoice, facts: Facts
+    audio_sha256: str, region: Region, chain: Identity, seed: int | None, choice: RepresentationChoice, facts: Facts
 ) -> str:
     """Return the key of an embedding: everything that can change its numbers, and nothing else."""
     return key_of(
         audio_sha256=audio_sha256,
-        region=region(clip),
+        region=region,
         chain=chain,
         chain_seed=seed,
         libraries=libraries(bool(chain)),
@@ -89,7 +98,7 @@ def libraries(deformed: bool) -> dict[str, str]:
     return {**audio.library_versions(), **(deformations.library_versions() if deformed else {})}
 
 
-def region(clip: Clip) -> tuple[int, int | None] | None:
+def region_of(clip: Clip) -> Region:
     """Return the first and the last-but-one sample of a clip that is a region of its file, at the file's own rate."""
     if clip.start_s is None and clip.end_s is None:
         return None

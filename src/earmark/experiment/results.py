@@ -8,7 +8,7 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -49,7 +49,7 @@ def frame(found: Sequence[Result]) -> pl.DataFrame:
     """Return rows as a frame with the columns of schema 1, in order, whatever they hold."""
     types = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
     schema = {name: types[(get_args(kind) or (kind,))[0]] for name, kind in get_type_hints(Result).items()}
-    return pl.DataFrame([asdict(row) for row in found], schema=schema)
+    return pl.DataFrame([vars(row) for row in found], schema=schema)
 
 
 def read(folder: Path) -> Run:
@@ -84,11 +84,11 @@ def write(folder: Path, plan: Plan, store: Store, found: Sequence[Result], failu
     """Put the answer of a run into its folder: rows, failures, predictions, probes, environment."""
     for name in ("predictions", "probes"):
         durable.make_folder(folder / name)
-    durable.write_file(folder / ROWS, _lines(asdict(row) for row in found))
+    durable.write_file(folder / ROWS, _lines(vars(row) for row in found))
     buffer = io.BytesIO()
     frame(found).write_parquet(buffer)
     durable.write_file(folder / TABLE, buffer.getvalue())
-    durable.write_file(folder / FAILURES, _lines(asdict(one) for one in failures))
+    durable.write_file(folder / FAILURES, _lines(vars(one) for one in failures))
     durable.write_file(folder / "environment.json", json.dumps(environment(), indent=1).encode())
     durable.write_file(folder / "predictions" / "index.jsonl", _lines(_export(folder, plan, store)))
 
@@ -152,8 +152,9 @@ def rows(plan: Plan, store: Store, run: str, unverified: Mapping[str, bool]) -> 
             found = store.file("scores", key, SCORE)
             if found is not None:
                 answer = json.loads(found.read_text("utf-8"))
+                heard = identity.key_of(test=scoring.pairing.tests[chain].keys)
                 for number in sorted(answer.pop("numbers"), key=lambda one: scoring.metrics.index(one["metric"])):
-                    yield _row(scoring, chain, number, answer, run, unverified)
+                    yield _row(scoring, chain, number, answer | {"run": run, "embedding_key": heard}, unverified)
 
 
 def _row(
@@ -170,7 +171,6 @@ def _row(
     constant = scoring.probe is None
     seed = number["seed"]
     return Result(
-        run=run,
         task=subject.task.name,
         dataset=subject.dataset,
         dataset_version=subject.dataset_version,
@@ -187,7 +187,6 @@ def _row(
         ci_level=scoring.ci_level,
         n_failed=len(subject.test) - len(part.clips),
         unverified=not constant and unverified[choice.name],
-        embedding_key=identity.key_of(test=part.keys),
         probe_key=seeds[seed] if seed is not None else identity.key_of(probes=scoring.probe_keys),
         code_version=__version__,
         **number,

@@ -113,10 +113,13 @@ def run(
     force: tuple[Stage, ...] = STAGES if overwrite == "always" else ()
     chosen = STAGES if stage is None else (stage,)
     notes, done = list(prepared.notes), 0
+    plan = prepared.plan()
     for name in chosen:
-        plan = prepared.plan(force=[one for one in force if one == name])
-        done += _STAGES[name](prepared, plan, kept, jobs, on_error, quiet, notes)
-    return _finish(prepared, folder, done, tuple(notes))
+        todo = prepared.plan(force) if name in force else plan
+        count = _STAGES[name](prepared, todo, kept, jobs, on_error, quiet, notes)
+        done += count
+        plan = prepared.plan() if count else plan
+    return _finish(prepared, plan, folder, done, tuple(notes))
 
 
 @dataclass(frozen=True)
@@ -206,8 +209,7 @@ def run_folder(experiment: Experiment, run_id: str | None) -> Path:
     return same[-1] if same else places.runs_folder() / f"{stem}-{datetime.date.today():%Y-%m-%d}-{short}"
 
 
-def _finish(prepared: Study, folder: Path, done: int, notes: tuple[str, ...]) -> Run:
-    plan = prepared.plan()
+def _finish(prepared: Study, plan: Plan, folder: Path, done: int, notes: tuple[str, ...]) -> Run:
     durable.make_folder(folder)
     rows = tuple(results.rows(plan, prepared.store, folder.name, prepared.unverified))
     failures = failed_clips(plan, prepared.store)

@@ -80,9 +80,7 @@ def of_blocks(blocks: Iterable[Block]) -> dict[Block, tuple[Subject, ...]]:
     }
 
 
-def _of_choice(
-    task: Task, choice: DatasetChoice, load: Callable[[str, Path | None], Dataset]
-) -> tuple[Subject, ...]:
+def _of_choice(task: Task, choice: DatasetChoice, load: Callable[[str, Path | None], Dataset]) -> tuple[Subject, ...]:
     train_data, test_data = (
         _subset(load(name, choice.dir), task, choice.subset) for name in (choice.train, choice.test)
     )

@@ -106,8 +106,10 @@ def _metric_for(name: str, kind: Kind) -> Metric:
 
 
 def _check_shapes(kind: Kind, targets: Array, predictions: Array, classes: tuple[str, ...]) -> None:
-    if len(set(classes)) != len(classes):
-        raise DataError(f"Class names must be unique to be reported by name; got {', '.join(classes)}.")
+    if len(set(classes)) != len(classes) or not classes:
+        raise DataError(
+            f"Expected at least one class and each name once, to report scores by name; got {', '.join(classes) or 'none'}."
+        )
     if targets.ndim == 0 or len(targets) == 0:
         raise DataError(f"No clips to score: targets have shape {targets.shape}. Check that the split is not empty.")
     wanted = (len(targets), len(classes))
@@ -120,8 +122,9 @@ def _check_shapes(kind: Kind, targets: Array, predictions: Array, classes: tuple
 
 def _check_values(kind: Kind, targets: Array, predictions: Array) -> None:
     for what, values in (("prediction", predictions), ("target", targets)):
-        bad = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
-        if len(bad):
+        finite = np.isfinite(values)
+        if not finite.all():
+            bad = np.unique(np.nonzero(~finite)[0])
             raise DataError(
                 f"Expected finite {what}s, but {len(bad)} of {len(values)} clips have NaN or infinity, the first at "
                 f"position {bad[0]}. Look for a probe that diverged or an embedding that is not finite."
@@ -141,7 +144,7 @@ def _first(targets: Array, low: int, high: int) -> Any:
 
 def _checked(weights: Array, n_clips: int) -> Float[Array, "rows clips"]:
     rows = np.asarray(weights, np.float64)
-    if rows.ndim != 2 or rows.shape[1] != n_clips:
+    if rows.ndim != 2 or rows.shape[1] != n_clips or len(rows) == 0:
         raise DataError(f"Expected weights (rows, clips) with {n_clips} clips, got {rows.shape}.")
     if not (np.isfinite(rows).all() and (rows >= 0).all()):
         raise DataError("Expected weights that say how often each clip counts, 0 or more; got negative or NaN ones.")

@@ -7,7 +7,7 @@ All sums are of whole numbers wherever the arithmetic allows, so that they are e
 not depend on the order of addition.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from earmark.nouns import Kind
 
 Array = NDArray[Any]
+CHUNK_BYTES = 4 * 2**20
 Weights = Float[Array, "rows clips"]
 
 
@@ -68,6 +69,13 @@ def mean_of_defined(values: Float[Array, "rows labels"]) -> Float[Array, " rows"
     """Return the mean of each row over its values that are not NaN; NaN where there are none."""
     defined = ~np.isnan(values)
     return ratio(np.where(defined, values, 0.0).sum(axis=1), defined.sum(axis=1))
+
+
+def chunks(weights: Weights) -> Iterator[Weights]:
+    """Yield the rows of weights in turn, few enough at once that what is made of them stays in cache."""
+    step = max(1, CHUNK_BYTES // weights[0].nbytes)
+    for start in range(0, len(weights), step):
+        yield weights[start : start + step]
 
 
 def ratio(above: Array, below: Array) -> Float[Array, "..."]:

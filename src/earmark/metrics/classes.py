@@ -8,7 +8,7 @@ from jaxtyping import Float, Int, Num
 from scipy.sparse import csr_array
 
 from earmark.errors import DataError
-from earmark.metrics.base import Array, Scores, Weights, collect, ratio
+from earmark.metrics.base import Array, Scores, Weights, chunks, collect, ratio
 from earmark.metrics.keys import score_table
 
 
@@ -95,8 +95,7 @@ def _sums_by_class(
     """Return the weighted sums of a value per clip over the clips of each class."""
     clips = np.arange(len(classes))
     by_class = csr_array((np.asarray(values, float), (classes, clips)), shape=(n_classes, len(clips)))
-    sums: Array = by_class @ weights.T
-    return sums.T
+    return np.concatenate([(by_class @ rows.T).T for rows in chunks(weights)])
 
 
 def _occurring(targets: Int[Array, "clips ..."], n_classes: int) -> Array:

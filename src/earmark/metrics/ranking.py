@@ -10,10 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from earmark.metrics.base import Array, Scores, Weights, collect, ratio
-
-CHUNK_BYTES = 4 * 2**20
-"""Size of the running sums kept at once: about what stays in cache, which also bounds the memory."""
+from earmark.metrics.base import Array, Scores, Weights, chunks, collect, ratio
 
 
 class _Order(NamedTuple):
@@ -87,17 +84,14 @@ def _roc_auc(sums: _Sums) -> Array:
 
 
 def _by_label(function: Callable[[_Sums], Array], targets: Array, predictions: Array, weights: Weights) -> Array:
-    n_rows, n_clips = weights.shape
-    scores = np.full((n_rows, targets.shape[1]), np.nan)
-    step = max(1, CHUNK_BYTES // (8 * n_clips))
     columns = zip(np.ascontiguousarray(targets.T > 0), np.ascontiguousarray(-predictions.T), strict=True)
     orders = [_sort(*column) for column in columns]
-    for start in range(0, n_rows, step):
-        rows = np.ascontiguousarray(weights[start : start + step].T)
-        for label, order in enumerate(orders):
-            if order is not None:
-                scores[start : start + step, label] = function(_sum(order, rows))
-    return scores
+    scores: list[Array] = []
+    for rows in chunks(weights):
+        by_clip, undefined = np.ascontiguousarray(rows.T), np.full(len(rows), np.nan)
+        found = [undefined if order is None else function(_sum(order, by_clip)) for order in orders]
+        scores.append(np.stack(found, axis=1))
+    return np.concatenate(scores)
 
 
 def _sort(has_label: Bool[Array, " clips"], negated: Float[Array, " clips"]) -> _Order | None:
@@ -107,11 +101,17 @@ def _sort(has_label: Bool[Array, " clips"], negated: Float[Array, " clips"]) -> 
     places = np.flatnonzero(has_label[clips])
     if len(places) == 0:
         return None
-    starts, firsts = np.unique(np.searchsorted(rising, rising[places]), return_index=True)
-    ends = np.searchsorted(rising, rising[starts], side="right")
-    cuts = np.unique(np.concatenate([[0], starts, ends]))
-    cuts = cuts[cuts < len(clips)]
-    return _Order(clips, cuts, np.searchsorted(cuts, starts), np.searchsorted(cuts, ends), clips[places], firsts)
+    is_first = np.append(True, rising[1:] != rising[:-1])
+    edges = np.append(np.flatnonzero(is_first), len(clips))
+    ties = np.cumsum(is_first)[places] - 1
+    firsts = np.flatnonzero(np.append(True, ties[1:] != ties[:-1]))
+    groups = ties[firsts]
+    # Starts and ends in turn rise but for a start that is the end before it: dropping those repeats leaves the cuts.
+    bounds = np.append(0, np.stack([edges[groups], edges[groups + 1]], axis=1))
+    is_cut = np.append(True, bounds[1:] > bounds[:-1])
+    piece = np.cumsum(is_cut) - 1
+    cuts = bounds[is_cut & (bounds < len(clips))]
+    return _Order(clips, cuts, piece[1::2], piece[2::2], clips[places], firsts)
 
 
 def _sum(order: _Order, weights: Float[Array, "clips rows"]) -> _Sums:

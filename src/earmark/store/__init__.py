@@ -87,10 +87,11 @@ class Store:
         by_shard: dict[str, list[int]] = {}
         for position, row in enumerate(rows):
             by_shard.setdefault(row.shard, []).append(position)
+        view, size = found.data.cast("B"), rows[0].n_bytes
         for name, positions in by_shard.items():
             with Shard(self._folder / name).data.open("rb", buffering=0) as file:
                 for position in positions:
-                    if not fill(file.fileno(), rows[position], found[position : position + 1]):
+                    if not fill(file.fileno(), rows[position], view[position * size : (position + 1) * size]):
                         raise StoreError(
                             f"The row {keys[position]} in {file.name} is damaged: its bytes do not have the checksum "
                             "they were written with. compact() drops such rows; the next run computes them again."

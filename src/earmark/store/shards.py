@@ -86,10 +86,10 @@ class Shard:
         return found
 
 
-def fill(descriptor: int, row: Row, target: NDArray[np.float32]) -> bool:
-    """Read a row of an open shard straight into an array; return whether its checksum is right."""
-    os.preadv(descriptor, [target.data], row.offset)
-    return zlib.crc32(target.data) == row.crc32
+def fill(descriptor: int, row: Row, target: memoryview | bytearray) -> bool:
+    """Read a row of an open shard straight to where it is wanted; return whether its checksum is right."""
+    os.preadv(descriptor, [target], row.offset)
+    return zlib.crc32(target) == row.crc32
 
 
 def list_shards(folder: Path) -> list[Shard]:
@@ -112,8 +112,9 @@ def told(key: str, what: object) -> str:
 
 
 class _Pending(NamedTuple):
-    values: bytes
+    n_bytes: int
     shape: tuple[int, ...]
+    crc32: int
     provenance: str
 
 
@@ -124,30 +125,25 @@ class Writer:
         """`known` holds the rows that need not be written; what is flushed is added to it."""
         self._folder, self._known, self._flush_every = folder, known, flush_every
         self._pending: dict[str, _Pending] = {}
-        self._pending_bytes = 0
+        self._data = bytearray()
         self._place: tuple[Shard, int] | None = None
         self._process = os.getpid()
 
     def put(self, key: str, array: NDArray[np.float32], provenance: Mapping[str, object]) -> None:
         """Take a finite float32 array of any shape; the next flush acknowledges it. A known key is passed over.
 
-        Raises StoreError for another type, for NaN or infinite values, for a key that cannot be part of a path,
-        and for provenance that JSON cannot hold.
+        Raises StoreError for another type, an empty array, NaN or infinite values, a key that cannot be part of a
+        path, and provenance that JSON cannot hold.
         """
         if key in self._known or key in self._pending:
             return
         check_name("key", key)
-        if not isinstance(array, np.ndarray) or array.dtype != np.float32:
-            came = getattr(array, "dtype", type(array).__name__)
-            raise StoreError(f"Expected a float32 numpy array for {key}, got {came}. Cast with astype(np.float32).")
-        # A finite sum of squares is quicker to see, and proves the rest.
-        if not math.isfinite(np.vdot(array, array)) and not np.isfinite(array).all():
-            n_wrong = array.size - np.count_nonzero(np.isfinite(array))
-            raise StoreError(f"Expected finite numbers for {key}, got {n_wrong} of {array.size} NaN or infinite.")
-        provenance_line = told(key, {"key": key, "provenance": provenance})
-        self._pending[key] = _Pending(array.astype(FLOAT, copy=False).tobytes(), array.shape, provenance_line)
-        self._pending_bytes += array.nbytes
-        if len(self._pending) >= self._flush_every or self._pending_bytes >= FLUSH_BYTES:
+        _check_values(key, array)
+        values = np.ascontiguousarray(array, FLOAT).data
+        line = told(key, {"key": key, "provenance": provenance})
+        self._pending[key] = _Pending(values.nbytes, array.shape, zlib.crc32(values), line)
+        self._data += values
+        if len(self._pending) >= self._flush_every or len(self._data) >= FLUSH_BYTES:
             self.flush()
 
     def flush(self) -> None:
@@ -160,14 +156,24 @@ class Writer:
         # If a step below fails this shard is left for good, so that whatever is torn stays at its end.
         self._place = None
         rows, index = {}, []
-        for key, (values, shape, _) in self._pending.items():
-            row = rows[key] = Row(shard.stem.name, offset, shape, zlib.crc32(values))
-            index.append(f'{{"key":"{key}","offset":{offset},"shape":{list(shape)},"crc32":{row.crc32}}}\n')
-            offset += len(values)
-        durable.append(shard.data, b"".join(pending.values for pending in self._pending.values()))
+        for key, (n_bytes, shape, crc32, _) in self._pending.items():
+            rows[key] = Row(shard.stem.name, offset, shape, crc32)
+            index.append(f'{{"key":"{key}","offset":{offset},"shape":{list(shape)},"crc32":{crc32}}}\n')
+            offset += n_bytes
+        durable.append(shard.data, self._data)
         durable.append(shard.provenance, "".join(pending.provenance for pending in self._pending.values()).encode())
         durable.append(shard.index, "".join(index).encode())
         self._known.update(rows)
-        self._pending, self._pending_bytes = {}, 0
+        self._pending, self._data = {}, bytearray()
         if offset < SHARD_BYTES:
             self._place = (shard, offset)
+
+
+def _check_values(key: str, array: NDArray[np.float32]) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype != np.float32 or not array.size:
+        came = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise StoreError(f"Expected a numpy array of float32 for {key}, got {came}. Cast with astype(np.float32).")
+    # A finite sum of squares is quicker to see, and proves the rest.
+    if not math.isfinite(np.vdot(array, array)) and not np.isfinite(array).all():
+        n_wrong = np.count_nonzero(~np.isfinite(array))
+        raise StoreError(f"Expected finite numbers for {key}, got {n_wrong} of {array.size} NaN or infinite.")

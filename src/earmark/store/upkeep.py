@@ -80,8 +80,9 @@ def _values(shard: Shard, rows: dict[str, Row]) -> Iterator[tuple[str, NDArray[n
         return
     with shard.data.open("rb", buffering=0) as file:
         for key, row in rows.items():
-            values = np.empty(row.shape, FLOAT)
-            yield key, values.astype(np.float32, copy=False) if fill(file.fileno(), row, values) else None
+            content = bytearray(row.n_bytes)
+            sound = fill(file.fileno(), row, content)
+            yield key, np.frombuffer(content, FLOAT).astype(np.float32).reshape(row.shape) if sound else None
 
 
 def _check(shard: Shard) -> _Checked:
