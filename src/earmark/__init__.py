@@ -22,8 +22,8 @@ __all__ = ["Clip", "EarmarkError", "Result", "embed", "load_dataset", "load_prob
 __all__ += ["plan", "run", "table"]
 
 if TYPE_CHECKING:
-    from earmark.errors import EarmarkError
     from earmark.catalogue import embed
+    from earmark.errors import EarmarkError
     from earmark.experiment.estimate import plan
     from earmark.experiment.results import table
     from earmark.experiment.run import run

@@ -256,7 +256,7 @@ def main() -> None:
     """Run the command line; errors of ours end with their exit code and one message, others are our bugs."""
     sys.excepthook = _our_bug
     try:
-        app()
+        typer.main.get_command(app)()  # not app(): it would put a hook of its own in place of ours
     except EarmarkError as error:
         print(f"earmark: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

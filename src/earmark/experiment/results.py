@@ -158,12 +158,7 @@ def rows(plan: Plan, store: Store, run: str, unverified: Mapping[str, bool]) -> 
 
 
 def _row(
-    scoring: Scoring,
-    chain: str,
-    number: Mapping[str, Any],
-    answer: Mapping[str, Any],
-    run: str,
-    unverified: Mapping[str, bool],
+    scoring: Scoring, chain: str, number: Mapping[str, Any], answer: Mapping[str, Any], unverified: Mapping[str, bool]
 ) -> Result:
     pairing = scoring.pairing
     subject, choice, part = pairing.subject, pairing.choice, pairing.tests[chain]

@@ -107,9 +107,7 @@ def _metric_for(name: str, kind: Kind) -> Metric:
 
 def _check_shapes(kind: Kind, targets: Array, predictions: Array, classes: tuple[str, ...]) -> None:
     if len(set(classes)) != len(classes) or not classes:
-        raise DataError(
-            f"Expected at least one class and each name once, to report scores by name; got {', '.join(classes) or 'none'}."
-        )
+        raise DataError(f"Expected at least one class, and each name once; got {', '.join(classes) or 'none'}.")
     if targets.ndim == 0 or len(targets) == 0:
         raise DataError(f"No clips to score: targets have shape {targets.shape}. Check that the split is not empty.")
     wanted = (len(targets), len(classes))
