@@ -88,7 +88,7 @@ def test_what_is_synced_was_synced_before_it_was_named(tmp_path: Path, monkeypat
     fsync, rename = os.fsync, Path.replace
 
     def recording_fsync(descriptor: int) -> None:
-        calls.append("fsync " + Path(os.readlink(f"/proc/self/fd/{descriptor}")).suffix)
+        calls.append("fsync " + Path(f"/proc/self/fd/{descriptor}").readlink().suffix)
         fsync(descriptor)
 
     def recording_rename(path: Path, target: Path) -> Path:

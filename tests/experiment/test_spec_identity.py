@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earmark.experiment import _shape, spec
@@ -45,6 +45,7 @@ def test_shuffling_keeps_the_content() -> None:
     assert len(found) == 12, "6 orders of the seeds × 2 of the keys; layers keep theirs"
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 2**32))
 def test_the_order_of_a_file_changes_no_hash(seed: int) -> None:
     experiment = spec.load(EXPERIMENTS / "demo.yml")

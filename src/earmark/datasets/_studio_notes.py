@@ -30,7 +30,7 @@ FLUID_HIGHEST_PITCHES = {43: 57, 58: 72, 67: 72}
 
 DURATION_S = 1.0
 HELD_S = 0.8
-MOST_DETUNED_CENTS = 45.0
+MOST_DETUNED_CENTS = 45.0  # of a note as its font plays it; TimGM6mb's flute is itself up to 10 cents sharp
 VELOCITIES = (64, 127)
 PEAKS_DB = (-24.0, -3.0)
 

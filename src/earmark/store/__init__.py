@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from earmark import durable
 from earmark.errors import Refused
-from earmark.store import hashes, lines, upkeep
+from earmark.store import hashes, upkeep
 from earmark.store.hashes import Hashes
 from earmark.store.shards import FLOAT, FLUSH_ROWS, Row, Shard, StoreError, Writer, check_name, fill, list_shards, told
 from earmark.store.upkeep import Compaction
@@ -56,8 +56,8 @@ class Store:
                 self._rows.clear()
                 self._bytes_read.clear()
             for shard in shards:
-                index = lines.read(shard.index, self._bytes_read.get(shard, 0))
-                for key, row in shard.locate(index):
+                index = shard.read_index(self._bytes_read.get(shard, 0))
+                for key, row in index.items:
                     self._rows.setdefault(key, row)
                 self._bytes_read[shard] = index.end
             before = shards
@@ -110,8 +110,7 @@ class Store:
     def provenance(self, key: str) -> Mapping[str, object]:
         """Return where the row of a key comes from, as it was put."""
         (row,) = self._locate([key])
-        path = Shard(self._folder / row.shard).provenance
-        return next((item["provenance"] for item in lines.read(path).items if item["key"] == key), {})
+        return dict(Shard(self._folder / row.shard).read_provenance().items).get(key, {})
 
     @contextmanager
     def writer(self, flush_every: int = FLUSH_ROWS) -> Iterator[Writer]:
@@ -122,6 +121,7 @@ class Store:
                 yield writer
             finally:
                 writer.flush()
+                self._bytes_read |= writer.index_bytes
 
     def file(self, kind: str, key: str, suffix: str) -> Path | None:
         """Return the path of a whole file, or None where there is none."""

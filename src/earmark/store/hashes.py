@@ -3,6 +3,7 @@
 import secrets
 import time
 from pathlib import Path
+from typing import Any
 
 from earmark import durable
 from earmark.identity import file_sha256
@@ -52,8 +53,11 @@ def _look(path: Path) -> Name:
 
 
 def _known(folder: Path) -> dict[Name, str]:
-    items = [item for path in sorted(folder.glob("*.jsonl")) for item in lines.read(path).items]
-    return {(item["path"], item["size"], item["mtime_ns"]): item["sha256"] for item in items}
+    return dict(each for path in sorted(folder.glob("*.jsonl")) for each in lines.read(path, _entry).items)
+
+
+def _entry(item: dict[str, Any]) -> tuple[Name, str]:
+    return (item["path"], item["size"], item["mtime_ns"]), item["sha256"]
 
 
 def _line(name: Name, sha256: str) -> bytes:

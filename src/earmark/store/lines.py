@@ -1,16 +1,19 @@
 """JSON lines that are only appended to: a crash may tear the last, and readers then pass over it."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
 
 
-class Lines(NamedTuple):
+class Lines(NamedTuple, Generic[T]):
     """What a file says from some byte on, up to byte `end`; `problems` tells of lines that were passed over."""
 
-    items: list[dict[str, Any]]
+    items: list[T]
     end: int
     problems: list[str]
 
@@ -20,8 +23,11 @@ def line(item: object) -> str:
     return _encode(item) + "\n"
 
 
-def read(path: Path, start: int = 0) -> Lines:
-    """Read the whole lines of a file from byte `start` on; a missing file has none."""
+def read(path: Path, make: Callable[[Any], T], start: int = 0) -> Lines[T]:
+    """Read the whole lines of a file from byte `start` on; a missing file has none.
+
+    `make` turns a line's JSON value into what is wanted of it; a KeyError, TypeError or ValueError of its is a problem.
+    """
     try:
         with path.open("rb") as file:
             file.seek(start)
@@ -29,12 +35,12 @@ def read(path: Path, start: int = 0) -> Lines:
     except FileNotFoundError:
         return Lines([], start, [])
     whole, newline, torn = text.rpartition(b"\n")
-    found = Lines([], start + len(whole) + len(newline), [])
+    found: Lines[T] = Lines([], start + len(whole) + len(newline), [])
     for each in whole.splitlines():
         try:
-            found.items.append(json.loads(each))
-        except ValueError:
-            found.problems.append(f"{path}: passed over a line that is not JSON: {each[:60]!r}")
+            found.items.append(make(json.loads(each)))
+        except (KeyError, TypeError, ValueError) as error:
+            found.problems.append(f"{path}: passed over the line {each[:60]!r}: {error!r}")
     if torn:
         found.problems.append(f"{path}: torn last line, as a crash leaves it (harmless)")
     return found

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,18 +72,22 @@ class Shard:
         except FileNotFoundError:
             return 0
 
-    def locate(self, index: lines.Lines) -> list[tuple[str, Row]]:
-        """Return keys and rows of lines of the index; what does not lie in the data is added to its problems."""
-        size, found = self.size, []
-        for item in index.items:
-            try:
-                row = Row(self.stem.name, item["offset"], tuple(item["shape"]), item["crc32"])
-                if row.offset + row.n_bytes > size:
-                    raise ValueError(f"the data ends at byte {size}")
-                found.append((item["key"], row))
-            except (KeyError, TypeError, ValueError) as error:
-                index.problems.append(f"{self.index}: passed over the row {item}: {error!r}")
-        return found
+    def read_index(self, start: int = 0) -> lines.Lines[tuple[str, Row]]:
+        """Read keys and rows of the index from byte `start` on; a row beyond the data is a problem."""
+        found = lines.read(self.index, self._row, start)
+        # Asked after the index was read, because rows are on the disk before their line is.
+        size = self.size
+        beyond = {key for key, row in found.items if row.offset + row.n_bytes > size}
+        for key in sorted(beyond):
+            found.problems.append(f"{self.data}: ends at byte {size}, before the end of the row {key}; passed over")
+        return found._replace(items=[item for item in found.items if item[0] not in beyond]) if beyond else found
+
+    def read_provenance(self) -> lines.Lines[tuple[str, Mapping[str, object]]]:
+        """Read keys and where their rows come from."""
+        return lines.read(self.provenance, lambda item: (item["key"], item["provenance"]))
+
+    def _row(self, item: dict[str, Any]) -> tuple[str, Row]:
+        return item["key"], Row(self.stem.name, item["offset"], tuple(item["shape"]), item["crc32"])
 
 
 def fill(descriptor: int, row: Row, target: memoryview | bytearray) -> bool:
@@ -128,6 +132,7 @@ class Writer:
         self._data = bytearray()
         self._place: tuple[Shard, int] | None = None
         self._process = os.getpid()
+        self.index_bytes: dict[Shard, int] = {}
 
     def put(self, key: str, array: NDArray[np.float32], provenance: Mapping[str, object]) -> None:
         """Take a finite float32 array of any shape; the next flush acknowledges it. A known key is passed over.
@@ -163,6 +168,7 @@ class Writer:
         durable.append(shard.data, self._data)
         durable.append(shard.provenance, "".join(pending.provenance for pending in self._pending.values()).encode())
         durable.append(shard.index, "".join(index).encode())
+        self.index_bytes[shard] = self.index_bytes.get(shard, 0) + sum(map(len, index))
         self._known.update(rows)
         self._pending, self._data = {}, bytearray()
         if offset < SHARD_BYTES:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark import durable
-from earmark.store import lines
 from earmark.store.shards import FLOAT, SHARD_BYTES, Row, Shard, Writer, fill, list_shards
 
 PROVENANCE = ".provenance.json"
@@ -55,7 +54,7 @@ def merge_shards(folder: Path) -> Compaction:
     here = {key: row for shard in shards if shard not in old for key, row in checked[shard].rows.items()}
     writer = Writer(folder, here)
     for shard in old:
-        provenance = {item["key"]: item["provenance"] for item in lines.read(shard.provenance).items}
+        provenance = dict(shard.read_provenance().items)
         for key, values in _values(shard, checked[shard].rows):
             if values is not None:
                 writer.put(key, values, provenance.get(key, {}))
@@ -86,10 +85,10 @@ def _values(shard: Shard, rows: dict[str, Row]) -> Iterator[tuple[str, NDArray[n
 
 
 def _check(shard: Shard) -> _Checked:
-    index = lines.read(shard.index)
-    rows = dict(shard.locate(index))
+    index = shard.read_index()
+    rows = dict(index.items)
     damaged = {key for key, values in _values(shard, rows) if values is None}
-    found = index.problems + lines.read(shard.provenance).problems
+    found = index.problems + shard.read_provenance().problems
     found += [f"{shard.data}: the row {key} is damaged; compact() drops it" for key in sorted(damaged)]
     tail = shard.size - max((row.offset + row.n_bytes for row in rows.values()), default=0)
     if tail or not shard.index.exists():
