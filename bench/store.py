@@ -1,9 +1,11 @@
 """The store against one .npy a clip, written and read as anyone would: np.save without fsync, np.load by path.
 
 The store does more in its time: it checks and sums every row, syncs every thousand, and keeps where each comes from.
+Before a round the disk is synced, off the clock, or our fsync would pay for the files that np.save left unwritten.
 """
 
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +20,7 @@ from earmark import identity
 from earmark.store import Store
 
 N_ROWS, DIM, N_READ = 20_000, 768, 1_000
-ROUNDS = 3
+ROUNDS = 5
 CLOCKS: Mapping[str, Callable[[], float]] = {"CPU": time.process_time, "wall": time.perf_counter}
 PROVENANCE = {"dataset": "studio", "clip": "notes/041-60.wav", "representation": "logmel", "segment_s": 5.0}
 
@@ -55,6 +57,20 @@ def _save(root: Path, keys: list[str], rows: np.ndarray, provenance: Mapping[str
             (root / f"{key}.json").write_text(json.dumps(provenance))
 
 
+def _settled(clock: Callable[[], float]) -> Callable[[], float]:
+    """Return a clock that syncs the disk when it is read and stands still meanwhile."""
+    stood_s = 0.0
+
+    def read() -> float:
+        nonlocal stood_s
+        now, shown = clock(), clock() - stood_s
+        os.sync()
+        stood_s += clock() - now
+        return shown
+
+    return read
+
+
 def _written(
     clock: str, fresh: Iterator[Path], keys: list[str], rows: np.ndarray, provenance: Mapping[str, object]
 ) -> Ratio:
@@ -64,7 +80,7 @@ def _written(
         (".npy and .json a clip" if provenance else ".npy a clip", lambda: _save(next(fresh), keys, rows, provenance)),
         goal=20 if clock == "CPU" and not provenance else None,
         rounds=ROUNDS,
-        clock=CLOCKS[clock],
+        clock=_settled(CLOCKS[clock]),
     )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from earmark.errors import DataError, UserError
 from earmark.nouns import Kind
 from earmark.probes.fit import fit
-from earmark.probes.monitors import Monitor
+from earmark.probes.monitors import Monitor, loss
 from earmark.probes.networks import Layer, forward
 from earmark.probes.presets import preset
 from earmark.probes.recipe import Recipe
@@ -104,11 +104,39 @@ def test_seeds_differ_in_all_their_64_bits() -> None:
 
 @pytest.mark.parametrize("n_slots", [1, 2])
 def test_patience_counts_epochs_since_the_first_best_one(n_slots: int) -> None:
-    script = iter([score for score in (0.1, 0.5, 0.5, 0.2, 0.4, 0.9) for _ in range(n_slots)])
+    script = iter([score for score in (0.1, 0.5, 0.4, 0.2, 0.4, 0.9) for _ in range(n_slots)])
     given = problem("multiclass")
     for probe in run(Recipe((8,), patience=3), given, [1, 2][:n_slots], lambda _targets, _scores: next(script)):
         assert (probe.best_epoch, probe.valid_score) == (2, 0.5)
-        assert probe.history == (0.1, 0.5, 0.5, 0.2, 0.4)
+        assert probe.history == (0.1, 0.5, 0.4, 0.2, 0.4)
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "multilabel", "regression"])
+def test_of_equal_scores_the_lower_validation_loss_wins(kind: Kind) -> None:
+    given, recipe = problem(kind), Recipe((8,), learning_rate=0.3, epochs=12, patience=3)
+    [still] = run(recipe, given, [1], lambda _targets, _scores: 0.5)
+    [by_loss] = run(recipe, given, [1], lambda targets, scores: -loss(kind, targets, scores))
+    assert still.best_epoch == by_loss.best_epoch > 1
+    assert len(still.history) == len(by_loss.history)
+    assert still.layers[0].weight.tobytes() == by_loss.layers[0].weight.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "multilabel", "regression"])
+def test_the_validation_loss_is_torchs(kind: Kind) -> None:
+    rng = np.random.Generator(np.random.PCG64(3))
+    outputs = torch.from_numpy(rng.standard_normal((20, 4)))
+    if kind == "multiclass":
+        targets = rng.integers(0, 4, 20)
+        expected = torch.nn.functional.cross_entropy(outputs, torch.from_numpy(targets))
+        assert loss(kind, targets, outputs.softmax(1).numpy()) == pytest.approx(float(expected))
+    elif kind == "multilabel":
+        labels = rng.integers(0, 2, (20, 4)).astype(np.float64)
+        expected = torch.nn.functional.binary_cross_entropy_with_logits(outputs, torch.from_numpy(labels))
+        assert loss(kind, labels, outputs.sigmoid().numpy()) == pytest.approx(float(expected))
+    else:
+        values = rng.standard_normal((20, 4))
+        expected = torch.nn.functional.mse_loss(outputs, torch.from_numpy(values))
+        assert loss(kind, values, outputs.numpy()) == pytest.approx(float(expected))
 
 
 def test_the_weights_kept_are_those_of_the_best_epoch() -> None:

@@ -20,8 +20,10 @@ from earmark.experiment import scoring
 from earmark.experiment.keys import Want
 from earmark.experiment.plan import PREDICTIONS, PROBE, SCORE, ClipWork, Fit, Part, Scoring, Shard
 from earmark.experiment.spec import RepresentationChoice
+from earmark.metrics import measure
 from earmark.nouns import Failure
 from earmark.probes.fit import fit as fit_stack
+from earmark.probes.monitors import Monitor
 from earmark.probes.saved import Fitted
 from earmark.representations import base
 from earmark.representations.base import Representation
@@ -135,10 +137,16 @@ def fit_probe(job: Fit, root: Path) -> Done:
         n_outputs=len(subject.classes),
         seeds=[identity.seed_for("probe", key) for key in job.keys],
         classes=subject.classes,
+        monitor=_key_score(subject.classes) if subject.task.kind == "key" else None,
     )
     for key, probe in zip(job.keys, fitted, strict=True):
         store.put_file("probes", key, PROBE, probe.to_bytes())
     return Done(len(fitted))
+
+
+def _key_score(classes: tuple[str, ...]) -> Monitor:
+    """Return the validation score of key probes: the metric they are judged by, of which `probes` knows nothing."""
+    return lambda targets, scores: float(measure("key_score", "key", targets, scores, classes).averages["micro"][0])
 
 
 def score_probe(job: Scoring, root: Path) -> Done:

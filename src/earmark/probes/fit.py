@@ -3,6 +3,7 @@
 In memory, by index: no loader. Every clip is seen once an epoch; the last batch may be smaller, it is not dropped.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -14,7 +15,7 @@ from torch import Tensor
 from earmark.errors import DataError, UserError
 from earmark.nouns import Kind
 from earmark.probes.inputs import Scaling, check_embeddings, check_targets, input_tensor, target_tensor
-from earmark.probes.monitors import MONITORS, Monitor
+from earmark.probes.monitors import MONITORS, Monitor, loss
 from earmark.probes.networks import activate, backward, forward, glorot, layers, padded
 from earmark.probes.recipe import Recipe, hidden_sizes
 from earmark.probes.saved import Dense, Fitted
@@ -40,7 +41,9 @@ def fit(
     multiclass, pitch and key, 0 or 1 (clips, n_outputs) for multilabel, numbers (clips, n_outputs) for regression.
     Losses: cross-entropy; binary cross-entropy and squared error, averaged over outputs. A seed (64 bits) draws the
     first weights, the order of every epoch and the dropout of its probe. `monitor` (default: that of the kind in
-    `monitors.py`) scores the validation clips after each epoch: the best epoch is kept, of equal ones the first.
+    `monitors.py`) scores the validation clips after each epoch: the best epoch is kept, of equal ones that of the
+    lower validation loss, of equal ones still the first. The same comparison counts the patience: a score such as
+    accuracy stands still for many epochs while a probe that is far from done goes on learning.
 
     On one CPU thread a probe is the same to the bit whatever seeds it is fitted beside. Inputs are left as they are.
     Raises DataError for data that cannot be used, and when a probe's predictions stop being finite.
@@ -63,7 +66,7 @@ def fit(
         scores = stack.predict(valid_inputs)
         for place, slot in enumerate(riding):
             if not slot.is_done:
-                slot.note(epoch, scores[place], valid[1], monitor or MONITORS[kind], stack.parameters[place])
+                slot.note(epoch, scores[place], valid[1], kind, monitor or MONITORS[kind], stack.parameters[place])
                 slot.is_done = epoch - slot.best_epoch >= recipe.patience
         if all(slot.is_done for slot in riding):
             break
@@ -80,6 +83,7 @@ class _Slot:
     seed: int
     is_done: bool = False
     best_epoch: int = 0
+    best_score: tuple[float, float] = (-math.inf, -math.inf)
     best: Tensor = field(default_factory=lambda: torch.empty(0))
     history: list[float] = field(default_factory=list)
 
@@ -87,7 +91,9 @@ class _Slot:
         # Not torch's generator: it keeps the lower 32 bits of a seed only.
         self.rng = np.random.Generator(np.random.PCG64(self.seed))
 
-    def note(self, epoch: int, scores: Tensor, targets: np.ndarray, monitor: Monitor, parameters: Tensor) -> None:
+    def note(
+        self, epoch: int, scores: Tensor, targets: np.ndarray, kind: Kind, monitor: Monitor, parameters: Tensor
+    ) -> None:
         if not (torch.isfinite(scores).all() and torch.isfinite(parameters).all()):
             raise DataError(
                 f"Expected finite predictions, got NaN or infinity after epoch {epoch} of the probe with seed"
@@ -99,8 +105,9 @@ class _Slot:
                 f"Expected a validation score, got {score}: it is undefined on these {len(targets)} validation clips"
                 " (no label with a positive, or no output that varies). Choose a larger validation split."
             )
-        if not self.history or score > self.history[self.best_epoch - 1]:
-            self.best_epoch, self.best = epoch, parameters.clone()
+        reached = (float(score), -loss(kind, targets, scores.numpy()))
+        if reached > self.best_score:
+            self.best_epoch, self.best_score, self.best = epoch, reached, parameters.clone()
         self.history.append(float(score))
 
 

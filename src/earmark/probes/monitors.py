@@ -43,6 +43,21 @@ def r2(targets: np.ndarray, scores: np.ndarray) -> float:
     return float(np.mean(1 - residual[varies] / total[varies])) if varies.any() else float("nan")
 
 
+def loss(kind: Kind, targets: np.ndarray, scores: np.ndarray) -> float:
+    """Return the mean validation loss: cross-entropy of the class, of each label, or the squared error.
+
+    A probability of 0 counts as the smallest float32, so that a loss is always a number.
+    """
+    predicted = scores.astype(np.float64)
+    if kind == "regression":
+        return float(np.mean(np.square(predicted - targets)))
+    smallest = float(np.finfo(np.float32).tiny)
+    if kind == "multilabel":
+        right = np.where(targets > 0, predicted, 1.0 - predicted)
+        return float(-np.mean(np.log(np.maximum(right, smallest))))
+    return float(-np.mean(np.log(np.maximum(predicted[np.arange(len(targets)), targets], smallest))))
+
+
 MONITORS: Mapping[Kind, Monitor] = {
     "multiclass": accuracy,
     "pitch": accuracy,
