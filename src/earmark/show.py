@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -106,7 +106,7 @@ def estimate(found: Estimate, as_json: bool) -> None:
 
 def names(noun: str) -> None:
     """Print the names that a noun has."""
-    known = {
+    known: dict[str, Callable[[], Iterable[str]]] = {
         "dataset": lambda: lookup.names("datasets"),
         "representation": lambda: lookup.names("representations"),
         "task": lambda: [f"{one.name:<28} {one.kind:<11} {one.description}" for one in tasks.TASKS.values()],

@@ -113,7 +113,7 @@ def test_patience_counts_epochs_since_the_first_best_one(n_slots: int) -> None:
 
 @pytest.mark.parametrize("kind", ["multiclass", "multilabel", "regression"])
 def test_of_equal_scores_the_lower_validation_loss_wins(kind: Kind) -> None:
-    given, recipe = problem(kind), Recipe((8,), learning_rate=0.3, epochs=12, patience=3)
+    given, recipe = problem(kind), Recipe((8,), learning_rate=0.05, epochs=12, patience=3)
     [still] = run(recipe, given, [1], lambda _targets, _scores: 0.5)
     [by_loss] = run(recipe, given, [1], lambda targets, scores: -loss(kind, targets, scores))
     assert still.best_epoch == by_loss.best_epoch > 1

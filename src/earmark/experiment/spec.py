@@ -48,6 +48,7 @@ __all__ = [
 ]
 
 EXAMPLE_CHAINS = deformations.PRESETS
+SHIPPED = Path(__file__).parents[1] / "experiments"
 MODIFIERS = ("hear", "hf", "path", "random")
 # Datasets that are the user's own: their folder or file must be there.
 OWN_DATA = ("folder", "manifest")
@@ -59,9 +60,15 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     """Return the experiment of a file. `overrides` are "path.to.key=value", each value YAML.
 
     That names of datasets and representations exist is asked by `check_names`: a file may speak of more than is
-    installed. Raises SpecError with file:line:column ("--set" for an override), UserError when there is no file.
+    installed. A bare name, such as "demo", that is no file is one of the experiments that earmark ships.
+    Raises SpecError with file:line:column ("--set" for an override), UserError when there is no file.
     """
-    return _experiment(_yaml.read(path, _synonyms.LISTS), path, overrides)
+    file = SHIPPED / f"{path.stem}.yml" if not path.exists() and path.name in _shipped_names() else path
+    return _experiment(_yaml.read(file, _synonyms.LISTS), file, overrides)
+
+
+def _shipped_names() -> set[str]:
+    return {name for file in SHIPPED.glob("*.yml") for name in (file.stem, file.name)}
 
 
 def parse(text: str, path: Path, overrides: Sequence[str] = ()) -> Experiment:
