@@ -6,10 +6,10 @@ from pathlib import Path
 import librosa
 import numpy as np
 import pytest
-from audio_files import RATE, sound, written
 
 from earmark import audio
 from earmark.errors import AudioError
+from tests.audio_files import RATE, sound, written
 
 # librosa.load imports audioread, which imports these.
 pytestmark = pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated:DeprecationWarning")

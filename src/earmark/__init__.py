@@ -12,7 +12,7 @@ _FACE = {
     "table": "earmark.experiment.results:table",
     "load_representation": "earmark.representations.base:load",
     "load_dataset": "earmark.experiment.subjects:load_dataset",
-    "load_probe": "earmark.probes.saved:load",
+    "load_probe": "earmark.catalogue:load_probe",
     "Clip": "earmark.nouns:Clip",
     "Result": "earmark.nouns:Result",
     "EarmarkError": "earmark.errors:EarmarkError",
@@ -22,14 +22,13 @@ __all__ = ["Clip", "EarmarkError", "Result", "embed", "load_dataset", "load_prob
 __all__ += ["plan", "run", "table"]
 
 if TYPE_CHECKING:
-    from earmark.catalogue import embed
+    from earmark.catalogue import embed, load_probe
     from earmark.errors import EarmarkError
     from earmark.experiment.estimate import plan
     from earmark.experiment.results import table
     from earmark.experiment.run import run
     from earmark.experiment.subjects import load_dataset
     from earmark.nouns import Clip, Result
-    from earmark.probes.saved import load as load_probe
     from earmark.representations.base import load as load_representation
 
 

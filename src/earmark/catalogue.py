@@ -1,4 +1,4 @@
-"""Audio files to embeddings, outside any experiment."""
+"""Audio files to embeddings, and saved probes back, outside any experiment."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from jaxtyping import Float32
 from earmark import audio
 from earmark.errors import AudioError, UserError
 from earmark.nouns import Card, Failure
+from earmark.probes.saved import Fitted
 from earmark.representations import base
 from earmark.representations.embed import STATISTICS, clip_embedding
 
@@ -23,6 +24,11 @@ class Embedded:
     card: Card
     failures: tuple[Failure, ...]
     statistics: tuple[str, ...] = STATISTICS
+
+
+def load_probe(path: Path | str) -> Fitted:
+    """Return the probe saved in a file, such as those in the `probes` folder of a run."""
+    return Fitted.from_bytes(Path(path).read_bytes())
 
 
 def embed(

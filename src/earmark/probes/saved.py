@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,11 +90,6 @@ class Fitted:
             history=tuple(fields["history"]),
             seed=fields["seed"],
         )
-
-
-def load(path: Path | str) -> Fitted:
-    """Return the probe saved in a file."""
-    return Fitted.from_bytes(Path(path).read_bytes())
 
 
 _PLAIN = ("kind", "classes", "input_shape", "best_epoch", "valid_score", "history", "seed")
