@@ -41,13 +41,25 @@ class Done:
 
 
 @cache
+def _opened(root: Path) -> Store:
+    return Store(root)
+
+
+def _store(root: Path) -> Store:
+    """Return the store with what other processes appended since this one last looked."""
+    store = _opened(root)
+    store.refresh()
+    return store
+
+
+@cache
 def _representation(name: str) -> Representation:
     return base.load(name)
 
 
 def embed_shard(shard: Shard, root: Path) -> Done:
     """Embed every clip of a shard: one decode a clip, one deformation a chain, one pass a representation."""
-    store = Store(root)
+    store = _store(root)
     items, seconds, failures = 0, 0.0, []
     with store.writer() as writer:
         for work in shard.works:
@@ -127,7 +139,7 @@ def vectors(store: Store, part: Part, choice: RepresentationChoice) -> np.ndarra
 
 def fit_probe(job: Fit, root: Path) -> Done:
     """Fit the stack of one recipe's seeds and keep each probe under its key."""
-    store, pairing = Store(root), job.pairing
+    store, pairing = _store(root), job.pairing
     subject = pairing.subject
     fitted = fit_stack(
         job.probe.recipe,
@@ -151,7 +163,7 @@ def _key_score(classes: tuple[str, ...]) -> Monitor:
 
 def score_probe(job: Scoring, root: Path) -> Done:
     """Score a probe, all seeds, under each condition; keep predictions and numbers under the condition's key."""
-    store = Store(root)
+    store = _store(root)
     for chain, key in job.conditions.items():
         started = time.perf_counter()
         part = job.pairing.tests[chain]
