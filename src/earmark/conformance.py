@@ -68,7 +68,10 @@ def _refusals(representation: Representation) -> Iterator[str]:
             call()
         except EarmarkError:
             continue
-        yield f"{what} was not refused"
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            yield f"{what} ended in {type(error).__name__}, not in a UserError: call base.check_call first"
+        else:
+            yield f"{what} was not refused"
 
 
 def broken_by_dataset(dataset: Dataset) -> tuple[str, ...]:
