@@ -2,19 +2,16 @@
 
 The loop is what a competent user writes: nn.Sequential, Adam, a shuffling DataLoader over a TensorDataset, one
 validation pass an epoch. Both do the same epochs; times are CPU seconds, so that a busy machine shows less.
-Run: python bench/probes.py
+Run: python -m bench probes
 """
 
-import statistics
-import time
-from collections.abc import Callable
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+from bench.ratio import Ratio, compare
 from earmark.probes.fit import fit
 from earmark.probes.presets import preset
 from earmark.probes.recipe import Recipe, hidden_sizes
@@ -22,22 +19,9 @@ from earmark.probes.recipe import Recipe, hidden_sizes
 SHAPES = ((1320, 165, 128, 12), (2330, 291, 768, 14))
 EPOCHS = 5
 SLOTS = 3
-ROUNDS = 7
 
 
-class Row(NamedTuple):
-    """One question's answer: CPU milliseconds per epoch and probe, and the ratio over the rounds."""
-
-    shape: str
-    probe: str
-    loader_ms: float
-    stack_ms: float
-    ratio_min: float
-    ratio_median: float
-    ratio_max: float
-
-
-def measure() -> list[Row]:
+def measure() -> list[Ratio]:
     """Return a row for each shape and probe."""
     torch.set_num_threads(1)
     return [_row(shape, name, recipe) for shape in SHAPES for name, recipe in preset("mir_ref-fixed", _PROBES).items()]
@@ -46,7 +30,7 @@ def measure() -> list[Row]:
 _PROBES = ("M1", "M3")
 
 
-def _row(shape: tuple[int, int, int, int], name: str, given: Recipe) -> Row:
+def _row(shape: tuple[int, int, int, int], name: str, given: Recipe) -> Ratio:
     n_train, n_valid, dim, n_classes = shape
     recipe = Recipe(given.hidden_units, epochs=EPOCHS, patience=EPOCHS)
     rng = np.random.default_rng(0)
@@ -61,19 +45,8 @@ def _row(shape: tuple[int, int, int, int], name: str, given: Recipe) -> Row:
         for _ in range(SLOTS):
             _loop(recipe, train, valid, n_classes)
 
-    stacked()
-    looped()
-    pairs = [(_cpu_ms(looped), _cpu_ms(stacked)) for _ in range(ROUNDS)]
-    ratios = [loader / stack for loader, stack in pairs]
-    loader_ms, stack_ms = (statistics.median(column) for column in zip(*pairs, strict=True))
-    label = f"{n_train} × {dim} → {n_classes}"
-    return Row(label, name, loader_ms, stack_ms, min(ratios), statistics.median(ratios), max(ratios))
-
-
-def _cpu_ms(work: Callable[[], None]) -> float:
-    start = time.process_time()
-    work()
-    return (time.process_time() - start) / (EPOCHS * SLOTS) * 1000
+    question = f"{EPOCHS} epochs of {SLOTS} probes {name}, {n_train:,} × {dim} → {n_classes}"
+    return compare(question, ("a stack of three", stacked), ("three DataLoader loops", looped), goal=1.3)
 
 
 def _loop(
@@ -97,11 +70,3 @@ def _loop(
             optimiser.step()
         with torch.no_grad():
             (network(valid_inputs).argmax(1) == valid_targets).float().mean().item()
-
-
-if __name__ == "__main__":
-    for row in measure():
-        print(
-            f"{row.shape:18} {row.probe}: loader {row.loader_ms:6.2f} ms, stack of {SLOTS} {row.stack_ms:6.2f} ms per"
-            f" epoch and probe; ×{row.ratio_median:.2f} ({row.ratio_min:.2f} to {row.ratio_max:.2f})"
-        )

@@ -151,7 +151,8 @@ def _cell(row: Result, constant: Result | None, best: float | None) -> Cell:
         and row is not constant
         and float(row.ci_low or 0.0) <= float(constant.value or 0.0) <= float(row.ci_high or 0.0)
     )
-    return Cell(row.value, row.ci_low, row.ci_high, bool(untold), row.value is not None and row.value == best)
+    is_best = row.value is not None and row.value == best and not untold
+    return Cell(row.value, row.ci_low, row.ci_high, bool(untold), is_best)
 
 
 def markdown(found: Iterable[Table]) -> str:
