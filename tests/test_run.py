@@ -12,8 +12,10 @@ import pytest
 import soundfile
 
 import earmark
-from earmark.errors import AudioError, Refused
+from earmark import places
+from earmark.errors import AudioError, Refused, SpecError
 from earmark.experiment import results
+from earmark.store import Store
 
 RATE = 22050
 NAMES = {"low": 220.0, "middle": 330.0, "high": 554.4}
@@ -59,8 +61,8 @@ def numbers(run: results.Run) -> pl.DataFrame:
 
 
 def files(folder: Path) -> dict[str, str]:
-    """Every file below a folder with the hash of its bytes."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    """Every file below a folder with the hash of its bytes; the log, which tells the time, left out."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "log.txt")
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
@@ -200,3 +202,25 @@ def test_predictions_hold_every_test_clip_of_every_seed(tones: Path) -> None:
             pl.col("seed").is_null(),
         )
         assert row["value"].item() == pytest.approx(right), "the table's number is that of the predictions"
+
+
+def test_a_label_that_is_not_there_is_an_error_at_its_place(tones: Path) -> None:
+    tones.write_text(tones.read_text().replace("label: label", "label: lable"))
+    with pytest.raises(SpecError, match=r"tones\.yml:3:\d+: Dataset .* has no label 'lable'\. Did you mean 'label'"):
+        earmark.run(tones, quiet=True)
+
+
+def test_the_log_tells_what_was_done_and_what_failed(tones: Path, tmp_path: Path) -> None:
+    broken(tmp_path / "audio")
+    said = (earmark.run(tones, quiet=True).folder / "log.txt").read_text()
+    assert "embed: 1 jobs done" in said
+    assert "empty.wav" in said
+
+
+def test_many_small_shards_are_merged_at_the_end(tones: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("earmark.experiment.run.MOST_SHARDS", 1)
+    earmark.run(tones, skip_deformed=True, quiet=True)
+    whole = earmark.run(tones, quiet=True)
+    assert Store(places.store_folder()).n_shards == 1
+    assert earmark.run(tones, quiet=True).jobs_done == 0
+    assert set(whole.frame["deformation"]) == {"clean", "snr0"}

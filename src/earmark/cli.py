@@ -31,6 +31,7 @@ Jobs = Annotated[int | None, typer.Option(help="processes of one thread each (de
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="no progress")]
 Folder = Annotated[Path | None, typer.Option("--dir", help="where the audio lies; for a manifest, the file")]
+Label = Annotated[str | None, typer.Option(help="of a dataset: this label alone")]
 Stage = Literal["embed", "probe", "score"]
 StageName = Literal["deform", "embed", "probe", "score"]
 
@@ -50,7 +51,9 @@ def _common(
     debug: Annotated[bool, typer.Option("--debug", help="say everything on stderr")] = False,
 ) -> None:
     level = logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    stderr = logging.StreamHandler(sys.stderr)
+    stderr.setLevel(level)  # of the handler: a run's own log hears more
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", handlers=[stderr])
 
 
 @app.command()
@@ -163,12 +166,13 @@ def describe(
     noun: Annotated[Literal["dataset", "representation", "task"], typer.Argument()],
     name: Annotated[str, typer.Argument()],
     folder: Folder = None,
+    label: Label = None,
     as_json: Json = False,
 ) -> None:
     """Describe a dataset (clips, hours, labels by split, durations, rates), a representation or a task."""
     from earmark import show
 
-    show.description(noun, name, folder, as_json)
+    show.description(noun, name, folder, label, as_json)
 
 
 @app.command()
@@ -176,12 +180,13 @@ def check(
     noun: Annotated[Literal["dataset", "representation", "experiment"], typer.Argument()],
     name: Annotated[str, typer.Argument(help="a name; of an experiment, its file")],
     folder: Folder = None,
+    label: Label = None,
     as_json: Json = False,
 ) -> None:
     """Check your data, a representation or an experiment file; exit 1 when something is wrong."""
     from earmark import show
 
-    if not show.verdict(noun, name, folder, as_json):
+    if not show.verdict(noun, name, folder, label, as_json):
         raise typer.Exit(1)
 
 

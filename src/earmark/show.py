@@ -126,10 +126,10 @@ def _transforms() -> Sequence[str]:
     return ["every transform of audiomentations, by its name; for example:", *sorted(spec.EXAMPLE_CHAINS)]
 
 
-def description(noun: str, name: str, folder: Path | None, as_json: bool) -> None:
+def description(noun: str, name: str, folder: Path | None, label: str | None, as_json: bool) -> None:
     """Print what is known of a dataset, a representation or a task."""
     if noun == "dataset":
-        found = check.describe(subjects.load_dataset(name, folder))
+        found = check.describe(subjects.load_dataset(name, folder), label)
         print(json.dumps(asdict(found), indent=1)) if as_json else console().print(check.render_description(found))
         return
     value = base.load(name).card if noun == "representation" else tasks.find_task(name)
@@ -140,11 +140,11 @@ def description(noun: str, name: str, folder: Path | None, as_json: bool) -> Non
         print(f"{field:>16}: {one}")
 
 
-def verdict(noun: str, name: str, folder: Path | None, as_json: bool) -> bool:
+def verdict(noun: str, name: str, folder: Path | None, label: str | None, as_json: bool) -> bool:
     """Print what is wrong with a dataset, a representation or an experiment file; return whether nothing is."""
     if noun == "dataset":
         dataset = subjects.load_dataset(name, folder)
-        report = check.examine(dataset)
+        report = check.examine(dataset, label)
         print(json.dumps(asdict(report), indent=1)) if as_json else console().print(check.render_report(report))
         return _kept(name, conformance.broken_by_dataset(dataset)) and report.ok
     if noun == "representation":

@@ -7,7 +7,8 @@ remembers where a run was: what the store holds is done, the rest is not.
 import datetime
 import json
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,8 @@ from earmark.store import Store
 Stage = Literal["embed", "probe", "score"]
 Overwrite = Literal["only-missing", "always", "never"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
+
+MOST_SHARDS = 64
 
 log = logging.getLogger("earmark.experiment")
 
@@ -68,7 +71,7 @@ def study(source: Path | str, overrides: Sequence[str] = (), store: Path | None 
     experiment = spec.load(Path(source), overrides)
     spec.check_names(experiment)
     opened = Store(store if store is not None else places.store_folder())
-    found = subjects.of_blocks(experiment.blocks)
+    found = subjects.of_experiment(experiment)
     names = dict.fromkeys(choice.name for block in experiment.blocks for choice in block.representations)
     loaded = {name: base.load(name) for name in names}
     facts = {name: Facts(one.card, base.code_sha256(one)) for name, one in loaded.items()}
@@ -109,7 +112,21 @@ def run(
     folder = run_folder(prepared.experiment, run_id)
     if overwrite == "never" and (folder / results.ROWS).exists():
         raise Refused(f"The run '{folder.name}' has results already and --overwrite never was given.")
-    kept = _Kept(skip_clean, skip_deformed)
+    with _logged(folder):
+        return _run(prepared, folder, stage, jobs, _Kept(skip_clean, skip_deformed), overwrite, on_error, quiet)
+
+
+def _run(
+    prepared: Study,
+    folder: Path,
+    stage: Stage | None,
+    jobs: int,
+    kept: "_Kept",
+    overwrite: Overwrite,
+    on_error: str,
+    quiet: bool,
+) -> Run:
+    log.info("run %s of %s on %d processes", folder.name, prepared.experiment.source, jobs)
     force: tuple[Stage, ...] = STAGES if overwrite == "always" else ()
     chosen = STAGES if stage is None else (stage,)
     notes, done = list(prepared.notes), 0
@@ -117,9 +134,28 @@ def run(
     for name in chosen:
         todo = prepared.plan(force) if name in force else plan
         count = _STAGES[name](prepared, todo, kept, jobs, on_error, quiet, notes)
+        log.info("%s: %d jobs done", name, count)
         done += count
         plan = prepared.plan() if count else plan
     return _finish(prepared, plan, folder, done, tuple(notes))
+
+
+@contextmanager
+def _logged(folder: Path) -> Iterator[None]:
+    """Add what is said while the block runs to the run's log.txt."""
+    durable.make_folder(folder)
+    handler = logging.FileHandler(folder / "log.txt", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    room = logging.getLogger("earmark")
+    before = room.level
+    room.addHandler(handler)
+    room.setLevel(min(logging.INFO, room.getEffectiveLevel()))
+    try:
+        yield
+    finally:
+        room.removeHandler(handler)
+        room.setLevel(before)
+        handler.close()
 
 
 @dataclass(frozen=True)
@@ -149,7 +185,7 @@ def _embed(prepared: Study, plan: Plan, kept: _Kept, jobs: int, on_error: str, q
         for done in engines.local(shards, work.embed_shard, prepared.store.root, jobs):
             shown.advance(done.items + len(done.failures), done.audio_s)
             for failure in done.failures:
-                log.warning("%s: %s", failure.path, failure.reason)
+                log.info("could not be used: %s: %s", failure.path, failure.reason)
                 if on_error == "stop":
                     raise AudioError(failure.path, f"{failure.reason} (stopped because of --on-error stop)")
     return len(shards)
@@ -210,13 +246,22 @@ def run_folder(experiment: Experiment, run_id: str | None) -> Path:
 
 
 def _finish(prepared: Study, plan: Plan, folder: Path, done: int, notes: tuple[str, ...]) -> Run:
-    durable.make_folder(folder)
+    _tidy(prepared.store)
     rows = tuple(results.rows(plan, prepared.store, folder.name, prepared.unverified))
     failures = failed_clips(plan, prepared.store)
     durable.write_file(folder / "experiment.yml", spec.to_yaml(prepared.experiment).encode())
     durable.write_file(folder / "plan.json", json.dumps(summary(plan), indent=1).encode())
     results.write(folder, plan, prepared.store, rows, failures)
     return Run(folder, rows, failures, done, notes)
+
+
+def _tidy(store: Store) -> None:
+    """Merge the store's shards when many short runs have left many; another time if somebody is writing."""
+    if store.n_shards > MOST_SHARDS:
+        try:
+            store.compact()
+        except Refused as error:
+            log.info("not compacted: %s", error)
 
 
 def failed_clips(plan: Plan, store: Store) -> tuple[Failure, ...]:

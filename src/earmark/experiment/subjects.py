@@ -15,7 +15,7 @@ from earmark.datasets import splits
 from earmark.datasets.base import Dataset
 from earmark.datasets.splits import NamedSplit
 from earmark.errors import DataError
-from earmark.experiment.spec import Block, DatasetChoice
+from earmark.experiment.spec import Block, DatasetChoice, Experiment
 from earmark.metrics import normalise_key
 from earmark.nouns import Clip, Kind, Split
 from earmark.tasks import Task
@@ -71,13 +71,19 @@ def load_dataset(name: str, folder: Path | None = None) -> Dataset:
     return loaded
 
 
-def of_blocks(blocks: Iterable[Block]) -> dict[Block, tuple[Subject, ...]]:
-    """Return every subject of each block: its datasets × their folds. Each dataset is loaded once."""
+def of_experiment(experiment: Experiment) -> dict[Block, tuple[Subject, ...]]:
+    """Return every subject of each block: its datasets × their folds. Each dataset is loaded once.
+
+    What a dataset cannot give (a label, a split) is an error at the place of the task in the file.
+    """
     load = cache(load_dataset)
-    return {
-        block: tuple(subject for choice in block.datasets for subject in _of_choice(block.task.task, choice, load))
-        for block in blocks
-    }
+    found: dict[Block, tuple[Subject, ...]] = {}
+    for index, block in enumerate(experiment.blocks):
+        try:
+            found[block] = tuple(one for choice in block.datasets for one in _of_choice(block.task.task, choice, load))
+        except DataError as error:
+            raise experiment.error(("experiments", index, "task"), str(error)) from error
+    return found
 
 
 def _of_choice(task: Task, choice: DatasetChoice, load: Callable[[str, Path | None], Dataset]) -> tuple[Subject, ...]:
