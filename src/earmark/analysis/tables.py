@@ -119,7 +119,7 @@ def _table(rows: Sequence[Result], metric: str | None, average: str | None) -> T
         first.n_groups,
         max(row.n_failed for row in of_average),
         first.ci_level,
-        first.ci_method,
+        "; ".join(dict.fromkeys(row.ci_method for row in of_average if row.value is not None)),
     )
 
 

@@ -1,10 +1,11 @@
-"""Engines schedule jobs and know nothing of what is in them. `local`: this machine's processes, one thread each."""
+"""Engines schedule jobs and know nothing of what is in them. `Local`: this machine's processes, one thread each."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -13,24 +14,41 @@ Job = TypeVar("Job")
 Answer = TypeVar("Answer")
 
 
-def local(jobs: Sequence[Job], work: Callable[[Job, Path], Answer], root: Path, processes: int) -> Iterator[Answer]:
-    """Yield the answers of all jobs as they come. Each job runs on one thread, so their number changes no result.
+class Local:
+    """Worker processes that start with the first jobs that need them and stay until the block ends.
 
-    With one process the jobs run here, in order. A worker that raises stops the rest, and its error comes out.
+    Each job runs on one thread, so the number of processes changes no result. With one process, or a single job,
+    the jobs run here, in order.
     """
-    if processes <= 1 or len(jobs) <= 1:
-        yield from _here(jobs, work, root)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(jobs)), context, initializer=_one_thread) as pool:
-        waiting: set[Future[Answer]] = {pool.submit(work, job, root) for job in jobs}
-        try:
-            while waiting:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+
+    def __init__(self, root: Path, processes: int) -> None:
+        self._root, self._processes = root, processes
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def map(self, jobs: Sequence[Job], work: Callable[[Job, Path], Answer]) -> Iterator[Answer]:
+        """Yield the answers of all jobs as they come. A job that raises ends it, and its error comes out."""
+        if self._processes <= 1 or len(jobs) <= 1:
+            return _here(jobs, work, self._root)
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self._processes, context, initializer=_one_thread)
+        return _as_they_come({self._pool.submit(work, job, self._root) for job in jobs})
+
+
+def _as_they_come(waiting: set[Future[Answer]]) -> Iterator[Answer]:
+    while waiting:
+        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield future.result()
 
 
 def _here(jobs: Sequence[Job], work: Callable[[Job, Path], Answer], root: Path) -> Iterator[Answer]:

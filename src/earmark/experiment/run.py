@@ -112,28 +112,28 @@ def run(
     folder = run_folder(prepared.experiment, run_id)
     if overwrite == "never" and (folder / results.ROWS).exists():
         raise Refused(f"The run '{folder.name}' has results already and --overwrite never was given.")
-    with _logged(folder):
-        return _run(prepared, folder, stage, jobs, _Kept(skip_clean, skip_deformed), overwrite, on_error, quiet)
+    with _logged(folder), engines.Local(prepared.store.root, jobs) as engine:
+        return _run(prepared, folder, stage, engine, _Kept(skip_clean, skip_deformed), overwrite, on_error, quiet)
 
 
 def _run(
     prepared: Study,
     folder: Path,
     stage: Stage | None,
-    jobs: int,
+    engine: engines.Local,
     kept: "_Kept",
     overwrite: Overwrite,
     on_error: str,
     quiet: bool,
 ) -> Run:
-    log.info("run %s of %s on %d processes", folder.name, prepared.experiment.source, jobs)
+    log.info("run %s of %s", folder.name, prepared.experiment.source)
     force: tuple[Stage, ...] = STAGES if overwrite == "always" else ()
     chosen = STAGES if stage is None else (stage,)
     notes, done = list(prepared.notes), 0
     plan = prepared.plan()
     for name in chosen:
         todo = prepared.plan(force) if name in force else plan
-        count = _STAGES[name](prepared, todo, kept, jobs, on_error, quiet, notes)
+        count = _STAGES[name](prepared, todo, kept, engine, on_error, quiet, notes)
         log.info("%s: %d jobs done", name, count)
         done += count
         plan = prepared.plan() if count else plan
@@ -178,12 +178,14 @@ class _Kept:
         return replace(scoring, conditions={c: key for c, key in scoring.conditions.items() if self(c)})
 
 
-def _embed(prepared: Study, plan: Plan, kept: _Kept, jobs: int, on_error: str, quiet: bool, notes: list[str]) -> int:
+def _embed(
+    prepared: Study, plan: Plan, kept: _Kept, engine: engines.Local, on_error: str, quiet: bool, notes: list[str]
+) -> int:
     shards = [shard for shard in map(kept.shard, plan.shards) if shard.works]
     total = sum(len(one.wants) for shard in shards for one in shard.works)
     with bar("embed", total, quiet) as shown:
-        for done in engines.local(shards, work.embed_shard, prepared.store.root, jobs):
-            shown.advance(done.items + len(done.failures), done.audio_s)
+        for done in engine.map(shards, work.embed_shard):
+            shown.advance(done.items, done.audio_s)
             for failure in done.failures:
                 log.info("could not be used: %s: %s", failure.path, failure.reason)
                 if on_error == "stop":
@@ -191,23 +193,27 @@ def _embed(prepared: Study, plan: Plan, kept: _Kept, jobs: int, on_error: str, q
     return len(shards)
 
 
-def _probe(prepared: Study, plan: Plan, kept: _Kept, jobs: int, on_error: str, quiet: bool, notes: list[str]) -> int:
+def _probe(
+    prepared: Study, plan: Plan, kept: _Kept, engine: engines.Local, on_error: str, quiet: bool, notes: list[str]
+) -> int:
     here = prepared.store.has(key for fit in plan.fits for part in _fitted_on(fit) for key in part.keys)
     ready = [fit for fit in plan.fits if all(here.issuperset(part.keys) for part in _fitted_on(fit))]
     _left(notes, "probes", len(plan.fits) - len(ready), "clean embeddings")
     with bar("probe", sum(len(fit.keys) for fit in ready), quiet) as shown:
-        for done in engines.local(ready, work.fit_probe, prepared.store.root, jobs):
+        for done in engine.map(ready, work.fit_probe):
             shown.advance(done.items)
     return len(ready)
 
 
-def _score(prepared: Study, plan: Plan, kept: _Kept, jobs: int, on_error: str, quiet: bool, notes: list[str]) -> int:
+def _score(
+    prepared: Study, plan: Plan, kept: _Kept, engine: engines.Local, on_error: str, quiet: bool, notes: list[str]
+) -> int:
     asked = [scoring for scoring in map(kept.scoring, plan.scorings) if scoring.conditions]
     ready = [one for one in (_scorable(prepared.store, scoring) for scoring in asked) if one.conditions]
     left = sum(len(scoring.conditions) for scoring in asked) - sum(len(one.conditions) for one in ready)
     _left(notes, "scores", left, "probes or embeddings")
     with bar("score", sum(len(one.conditions) for one in ready), quiet) as shown:
-        for done in engines.local(ready, work.score_probe, prepared.store.root, jobs):
+        for done in engine.map(ready, work.score_probe):
             shown.advance(done.items)
     return len(ready)
 

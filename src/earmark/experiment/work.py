@@ -33,7 +33,7 @@ from earmark.store import Store, Writer
 
 @dataclass(frozen=True)
 class Done:
-    """What a job reports: embeddings made, seconds of audio they took in, and the clips that failed."""
+    """What a job reports: items dealt with, seconds of audio they took in, and the clips that failed."""
 
     items: int
     audio_s: float = 0.0
@@ -60,7 +60,7 @@ def _representation(name: str) -> Representation:
 def embed_shard(shard: Shard, root: Path) -> Done:
     """Embed every clip of a shard: one decode a clip, one deformation a chain, one pass a representation."""
     store = _store(root)
-    items, seconds, failures = 0, 0.0, []
+    seconds, failures = 0.0, []
     with store.writer() as writer:
         for work in shard.works:
             try:
@@ -69,11 +69,10 @@ def embed_shard(shard: Shard, root: Path) -> Done:
                 failures += _failed(store, work, work.wants, error.reason)
                 continue
             done = _embed_clip(work, sound, writer)
-            items += len(work.wants) - len(done)
             seconds += len(sound.samples) / sound.sample_rate * len({want.chain for want in work.wants})
             for want, reason in done.items():
                 failures += _failed(store, work, (want,), reason)
-    return Done(items, seconds, tuple(failures))
+    return Done(sum(len(work.wants) for work in shard.works), seconds, tuple(failures))
 
 
 def _embed_clip(work: ClipWork, sound: audio.Audio, writer: Writer) -> dict[Want, str]:
