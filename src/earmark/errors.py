@@ -6,6 +6,7 @@ EarmarkError                70  our bug, if it is nothing below
 │   ├── UnknownName          2  a name that no room knows; offers the nearest
 │   ├── DataError            2  a dataset, manifest or label that cannot be used
 │   └── AudioError           2  an audio file that cannot be read (a run lists it and goes on)
+├── StoreError              70  something that the store does not hold, or must not
 ├── Refused                  1  a gate or a check said no
 └── MissingPart              4  something to install or fetch; the message holds the line to type
 """
@@ -53,6 +54,10 @@ class AudioError(UserError):
     def __init__(self, path: Path | str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path, self.reason = path, reason
+
+
+class StoreError(EarmarkError):
+    """Something that the store does not hold, or must not."""
 
 
 class Refused(EarmarkError):

@@ -89,6 +89,14 @@ def test_what_was_not_scored_is_empty_and_what_is_undefined_says_so() -> None:
     assert "undefined" in markdown([table])
 
 
+def test_the_constant_stands_in_every_column_and_can_be_the_best() -> None:
+    (table,) = tables([CONSTANT, row(), row(value=0.05, ci_low=0.01, ci_high=0.09, deformation="snr0")])
+    constant, system = table.lines
+    assert [cell and cell.value for cell in constant.cells] == [0.1, 0.1]
+    assert [cell and cell.best for cell in constant.cells] == [False, True]
+    assert [cell and cell.best for cell in system.cells] == [True, False]
+
+
 def test_single_seeds_and_labels_are_not_in_the_table() -> None:
     (table,) = tables([row(), row(seed=0, value=0.9), row(average=None, label="piano", value=0.9)])
     assert [line.cells[0] and line.cells[0].value for line in table.lines] == [0.5]

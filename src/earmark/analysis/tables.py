@@ -101,12 +101,9 @@ def _table(rows: Sequence[Result], metric: str | None, average: str | None) -> T
     systems: dict[tuple[str, str], dict[str, Result]] = {}
     for row in of_average:
         systems.setdefault(_name(row), {})[row.deformation] = row
-    best = {
-        column: max(
-            (row.value for row in of_average if row.deformation == column and row.value is not None), default=None
-        )
-        for column in columns
-    }
+    if constant is not None:  # it hears nothing, so no deformation changes it
+        systems[_name(constant)] = dict.fromkeys(columns, constant)
+    best = {column: _best(by_column.get(column) for by_column in systems.values()) for column in columns}
     return Table(
         first.task,
         first.dataset,
@@ -121,6 +118,10 @@ def _table(rows: Sequence[Result], metric: str | None, average: str | None) -> T
         first.ci_level,
         "; ".join(dict.fromkeys(row.ci_method for row in of_average if row.value is not None)),
     )
+
+
+def _best(rows: Iterable[Result | None]) -> float | None:
+    return max((row.value for row in rows if row is not None and row.value is not None), default=None)
 
 
 def _name(row: Result) -> tuple[str, str]:

@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark import durable
-from earmark.errors import Refused
+from earmark.errors import Refused, StoreError
 from earmark.store import hashes, upkeep
 from earmark.store.hashes import Hashes
-from earmark.store.shards import FLOAT, FLUSH_ROWS, Row, Shard, StoreError, Writer, check_name, fill, list_shards, told
+from earmark.store.shards import FLOAT, FLUSH_ROWS, Row, Shard, Writer, check_name, fill, list_shards, told
 from earmark.store.upkeep import Compaction
 
 __all__ = ["Compaction", "Store", "StoreError", "Writer"]

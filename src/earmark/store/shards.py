@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark import durable
-from earmark.errors import EarmarkError
+from earmark.errors import StoreError
 from earmark.store import lines
 
 FLUSH_ROWS = 1_000
@@ -23,10 +23,6 @@ SHARD_BYTES = 256 * 2**20
 FLOAT = np.dtype("<f4")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-class StoreError(EarmarkError):
-    """Something that the store does not hold, or must not."""
 
 
 class Row(NamedTuple):
