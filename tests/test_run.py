@@ -10,12 +10,14 @@ import numpy as np
 import polars as pl
 import pytest
 import soundfile
+import torch
 
 import earmark
 from earmark import places
 from earmark.errors import AudioError, Refused, SpecError
 from earmark.experiment import results
 from earmark.store import Store
+from tests.test_conformance import Toy
 
 RATE = 22050
 NAMES = {"low": 220.0, "middle": 330.0, "high": 554.4}
@@ -224,3 +226,30 @@ def test_many_small_shards_are_merged_at_the_end(tones: Path, monkeypatch: pytes
     assert Store(places.store_folder()).n_shards == 1
     assert earmark.run(tones, quiet=True).jobs_done == 0
     assert set(whole.frame["deformation"]) == {"clean", "snr0"}
+
+
+def test_a_file_that_lacked_ffmpeg_is_tried_again_once_it_is_there(
+    tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "audio" / "low" / "song.m4a").write_bytes(b"no matter what")
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    first = earmark.run(tones, quiet=True)
+    assert "needs ffmpeg" in first.failures[0].reason
+    assert earmark.run(tones, quiet=True).jobs_done == 0
+    monkeypatch.setattr("shutil.which", lambda _: "/bin/false")
+    assert "cannot decode" in earmark.run(tones, quiet=True).failures[0].reason
+
+
+class NotFinite(Toy):
+    """A model that gives NaN for loud clips."""
+
+    def frames(self, audio: torch.Tensor) -> torch.Tensor:
+        return super().frames(audio) * torch.where(audio.abs().amax() > 0.9, torch.nan, 1.0)
+
+
+def test_a_clip_whose_embedding_is_not_finite_is_named_and_never_scored(tones: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "audio" / "low" / "loud.wav", np.full(RATE, 0.95, np.float32), RATE)
+    tones.write_text(tones.read_text().replace("{name: chroma}", "{name: 'tests.test_run:NotFinite'}"))
+    (failure,) = earmark.run(tones, quiet=True).failures
+    assert failure.clip == "low/loud.wav"
+    assert "gave numbers that are not finite" in failure.reason

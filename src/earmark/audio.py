@@ -29,6 +29,7 @@ INEXACT_SEEK = ("MP3", "OGG")
 # libsndfile's word for a FLAC whose writer did not know its length.
 UNKNOWN_FRAMES = (1 << 63) - 1
 
+NO_FFMPEG = "needs ffmpeg, which is not on PATH"
 NEEDS_FFMPEG = (".m4a", ".aac", ".mp4", ".m4b", ".wma", ".ac3", ".webm", ".mka", ".ape", ".wv", ".mpc")
 
 
@@ -63,6 +64,11 @@ class _File(soundfile.SoundFile):  # type: ignore[misc] # soundfile publishes no
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries that make samples, for keys."""
     return {"libsndfile": soundfile.__libsndfile_version__, "soxr": soxr.__libsoxr_version__, "resampler": RESAMPLER}
+
+
+def is_outdated(reason: str) -> bool:
+    """Return whether a file that failed for this reason may be readable now: the content was not to blame."""
+    return NO_FFMPEG in reason and shutil.which("ffmpeg") is not None
 
 
 def info(path: Path | str) -> AudioInfo:
@@ -236,7 +242,7 @@ def _by_ffmpeg(path: Path) -> int:
     """Decode what libsndfile cannot, by a pipe into a nameless file; return its descriptor."""
     program = shutil.which("ffmpeg")
     if program is None:
-        raise AudioError(path, f"{path.suffix} needs ffmpeg, which is not on PATH. Install it, or convert to FLAC.")
+        raise AudioError(path, f"{path.suffix} {NO_FFMPEG}. Install it, or convert to FLAC.")
     command = [
         program,
         "-v",

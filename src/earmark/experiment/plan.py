@@ -4,10 +4,11 @@ It reads cards, clip hashes and the store's index, and changes nothing. Its jobs
 engines schedule them and know nothing else.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from earmark import identity
+from earmark import audio, identity
 from earmark.deformations import CLEAN, Chain
 from earmark.experiment.keys import Keys, Want
 from earmark.experiment.spec import Block, Experiment, ProbeChoice, RepresentationChoice
@@ -117,7 +118,7 @@ def make(
     """Return the plan. `force` names stages ("embed", "probe", "score") to do again though the store has them."""
     wanted = _wanted(experiment, subjects, keys)
     here = store.has(wanted)
-    failed = frozenset(key for key in wanted.keys() - here if store.file("failures", key, ".json"))
+    failed = frozenset(key for key in wanted.keys() - here if _has_failed(store, key))
     missing = {key: work for key, work in wanted.items() if "embed" in force or (key not in here and key not in failed)}
     answers, fits = [], []
     for block in experiment.blocks:
@@ -141,6 +142,13 @@ def make(
         scores=Count(_conditions(answers), _conditions(to_score)),
         failed=failed,
     )
+
+
+def _has_failed(store: Store, key: str) -> bool:
+    """Return whether a clip is known to be impossible to embed, for a reason that still holds."""
+    if store.file("failures", key, ".json") is None:
+        return False
+    return not audio.is_outdated(str(json.loads(store.read_file("failures", key, ".json"))["reason"]))
 
 
 def _conditions(scorings: Iterable[Scoring]) -> int:

@@ -80,25 +80,43 @@ def _embed_clip(work: ClipWork, sound: audio.Audio, writer: Writer) -> dict[Want
     refused: dict[Want, str] = {}
     for chain in dict.fromkeys(want.chain for want in work.wants):
         wants = [want for want in work.wants if want.chain == chain]
-        samples = sound.samples
-        if wants[0].seed is not None:
-            samples = deformations.apply(chain, samples, sound.sample_rate, wants[0].seed)
-        resampled: dict[int, np.ndarray] = {}
+        try:
+            rates = _Rates(_deformed(sound, wants[0]), sound.sample_rate)
+        except UserError as error:
+            refused |= dict.fromkeys(wants, str(error))
+            continue
         for want in wants:
-            representation = _representation(want.choice.name)
-            rate = representation.card.sample_rate
-            if rate not in resampled:
-                resampled[rate] = audio.resample(samples, sound.sample_rate, rate)
-            choice = want.choice
+            representation, choice = _representation(want.choice.name), want.choice
+            samples = rates.at(representation.card.sample_rate)
             try:
-                vector = clip_embedding(
-                    representation, resampled[rate], choice.layers, choice.segment_s, choice.segment_hop_s
-                )
+                vector = clip_embedding(representation, samples, choice.layers, choice.segment_s, choice.segment_hop_s)
             except UserError as error:
                 refused[want] = str(error)
                 continue
-            writer.put(want.key, vector, _provenance(work, want, representation))
+            if np.isfinite(vector).all():
+                writer.put(want.key, vector, _provenance(work, want, representation))
+            else:
+                refused[want] = f"'{choice.name}' gave numbers that are not finite"
     return refused
+
+
+def _deformed(sound: audio.Audio, want: Want) -> np.ndarray:
+    if want.seed is None:
+        return sound.samples
+    return deformations.apply(want.chain, sound.samples, sound.sample_rate, want.seed)
+
+
+class _Rates:
+    """The samples of one clip at the rates that are asked for, each resampled once."""
+
+    def __init__(self, samples: np.ndarray, sample_rate: int) -> None:
+        self._found = {sample_rate: samples}
+        self._source = sample_rate
+
+    def at(self, sample_rate: int) -> np.ndarray:
+        if sample_rate not in self._found:
+            self._found[sample_rate] = audio.resample(self._found[self._source], self._source, sample_rate)
+        return self._found[sample_rate]
 
 
 def _provenance(work: ClipWork, want: Want, representation: Representation) -> Mapping[str, object]:
