@@ -131,4 +131,5 @@ def test_an_unknown_transform_is_named_with_the_nearest_known() -> None:
 
 
 def test_the_versions_for_keys_name_what_deforms() -> None:
-    assert {"audiomentations", "fast-mp3-augment", "python-stretch"} <= set(deformations.library_versions())
+    found = deformations.library_versions()
+    assert {"audiomentations", "fast-mp3-augment", "python-stretch"} <= set(found) <= set(deformations.LIBRARIES)

@@ -170,8 +170,9 @@ def readable_name(steps: Sequence[Step]) -> str:
 @functools.cache
 def library_versions() -> Mapping[str, str]:
     """Return the versions of the libraries that deform, those that are installed, for keys."""
-    installed = {package.name: package.version for name in LIBRARIES for package in metadata.distributions(name=name)}
-    return dict(sorted(installed.items()))
+    # By our name for them: that in the metadata is spelt with - or _ depending on how a package was installed.
+    found = {name: next(iter(metadata.distributions(name=name)), None) for name in LIBRARIES}
+    return {name: package.version for name, package in found.items() if package is not None}
 
 
 def transform_names() -> tuple[str, ...]:
