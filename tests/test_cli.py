@@ -50,6 +50,7 @@ def test_an_interrupt_ends_with_130() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, "doctor"], capture_output=True, text=True, check=False)
     assert done.returncode == 130
+    assert "run the same command again to go on" in done.stderr
 
 
 def test_the_schema_is_json_and_names_the_keys() -> None:

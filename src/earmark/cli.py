@@ -31,6 +31,8 @@ Jobs = Annotated[int | None, typer.Option(help="processes of one thread each (de
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="no progress")]
 Folder = Annotated[Path | None, typer.Option("--dir", help="where the audio lies; for a manifest, the file")]
+INTERRUPTED = 130
+
 Label = Annotated[str | None, typer.Option(help="of a dataset: this label alone")]
 Stage = Literal["embed", "probe", "score"]
 StageName = Literal["deform", "embed", "probe", "score"]
@@ -265,6 +267,7 @@ def main() -> None:
     except EarmarkError as error:
         print(f"earmark: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("earmark: interrupted; run the same command again to go on.", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer has caught the interrupt, and says nothing
+            print("earmark: interrupted; run the same command again to go on.", file=sys.stderr)
+        raise
