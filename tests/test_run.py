@@ -253,3 +253,37 @@ def test_a_clip_whose_embedding_is_not_finite_is_named_and_never_scored(tones: P
     (failure,) = earmark.run(tones, quiet=True).failures
     assert failure.clip == "low/loud.wav"
     assert "gave numbers that are not finite" in failure.reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "label", "metric"), [("multilabel", "tags", "roc_auc"), ("regression", "height", "r2")]
+)
+def test_other_kinds_of_task_run_from_a_manifest(
+    tones: Path, tmp_path: Path, kind: str, label: str, metric: str
+) -> None:
+    lines = ["path,tags:tags,height:number"]
+    for number, path in enumerate(sorted((tmp_path / "audio").rglob("*.wav"))):
+        name = path.parent.name
+        tags = {"low": "deep", "middle": "deep|bright" if number % 2 else "|", "high": "bright"}[name]
+        lines.append(f"{path},{tags},{list(NAMES).index(name) - 1}")
+    manifest = tmp_path / "clips.csv"
+    manifest.write_text("\n".join(lines))
+    text = tones.read_text().replace(
+        "name: tone, label: label, kind: multiclass", f"name: own, label: {label}, kind: {kind}"
+    )
+    tones.write_text(text.replace(f"name: folder, dir: {tmp_path / 'audio'}", f"name: manifest, dir: {manifest}"))
+    run = earmark.run(tones, quiet=True)
+    rows = run.frame.filter(pl.col("metric") == metric, pl.col("average") == "macro", pl.col("seed").is_null())
+    assert len(rows) == 5, "two representations × two conditions, and the constant"
+    best = rows.filter(pl.col("probe") != "constant", pl.col("deformation") == "clean")["value"].to_list()
+    assert max(best) > 0.5
+    assert earmark.run(tones, quiet=True).jobs_done == 0
+
+
+def test_when_every_clip_fails_it_says_so_and_scores_nothing(tones: Path, tmp_path: Path) -> None:
+    for path in (tmp_path / "audio").rglob("*.wav"):
+        path.write_text("no audio at all")
+    run = earmark.run(tones, quiet=True)
+    assert run.rows == ()
+    assert len(run.failures) == 24
+    assert any("every clip failed" in note for note in run.notes)

@@ -9,7 +9,7 @@ from earmark.deformations import Chain
 from earmark.errors import AudioError
 from earmark.experiment.spec import RepresentationChoice
 from earmark.experiment.subjects import Placed
-from earmark.identity import file_sha256, key_of, seed_for
+from earmark.identity import file_sha256, key_of
 from earmark.nouns import Card, Clip
 from earmark.representations.embed import STATISTICS
 
@@ -43,16 +43,16 @@ class Keys:
     hash_of: Callable[[Placed], str]
     regions: dict[tuple[str, str], Region] = field(default_factory=dict)
     known: dict[tuple[str, str, Chain, RepresentationChoice], Want] = field(default_factory=dict)
-    chains: dict[Chain, Identity] = field(default_factory=dict)
+    files: dict[Chain, Mapping[str, str]] = field(default_factory=dict)
 
     def want(self, placed: Placed, chain: Chain, choice: RepresentationChoice) -> Want:
         """Return the embedding of a clip under a chain by a representation, with its key."""
         name = (placed.dataset, placed.clip.id, chain, choice)
         if name not in self.known:
-            identity_ = self._identity(chain)
-            seed = seed_for("deform", placed.dataset, placed.clip.id, identity_, chain.seed) if chain.steps else None
-            content = self.hash_of(placed), self._region(placed)
-            key = embedding_key(*content, identity_, seed, choice, self.facts[choice.name])
+            files, clip = self._files(chain), placed.clip
+            seed = deformations.clip_seed(chain, placed.dataset, clip.id, files) if chain.steps else None
+            content = self.hash_of(placed), self._region(placed), deformations.identity_of(chain, files)
+            key = embedding_key(*content, seed, choice, self.facts[choice.name])
             self.known[name] = Want(key, chain, seed, choice)
         return self.known[name]
 
@@ -62,12 +62,11 @@ class Keys:
             self.regions[key] = region_of(placed.clip)
         return self.regions[key]
 
-    def _identity(self, chain: Chain) -> Identity:
-        """Return what a chain does, the files it reads standing for their content."""
-        if chain not in self.chains:
-            hashes = {path: file_sha256(Path(path)) for path in deformations.files_of(chain)}
-            self.chains[chain] = deformations.identity_of(chain, hashes)
-        return self.chains[chain]
+    def _files(self, chain: Chain) -> Mapping[str, str]:
+        """Return the sha256 of each file that a chain reads, by its path."""
+        if chain not in self.files:
+            self.files[chain] = {path: file_sha256(Path(path)) for path in deformations.files_of(chain)}
+        return self.files[chain]
 
 
 def embedding_key(

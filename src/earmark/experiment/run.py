@@ -52,6 +52,10 @@ class Study:
         self.store.refresh()
         return planning.make(self.experiment, self.subjects, self.keys, self.store, force)
 
+    def reason(self, key: str) -> str:
+        """Return why an embedding could not be made."""
+        return str(json.loads(self.store.read_file("failures", key, ".json"))["reason"])
+
     @property
     def unverified(self) -> dict[str, bool]:
         """Which representations have not been checked against anything."""
@@ -197,7 +201,7 @@ def _probe(
     prepared: Study, plan: Plan, kept: _Kept, engine: engines.Local, on_error: str, quiet: bool, notes: list[str]
 ) -> int:
     here = prepared.store.has(key for fit in plan.fits for part in _fitted_on(fit) for key in part.keys)
-    ready = [fit for fit in plan.fits if all(here.issuperset(part.keys) for part in _fitted_on(fit))]
+    ready = [fit for fit in plan.fits if all(part.keys and here.issuperset(part.keys) for part in _fitted_on(fit))]
     _left(notes, "probes", len(plan.fits) - len(ready), "clean embeddings")
     with bar("probe", sum(len(fit.keys) for fit in ready), quiet) as shown:
         for done in engine.map(ready, work.fit_probe):
@@ -229,16 +233,17 @@ def _scorable(store: Store, scoring: Scoring) -> Scoring:
     """Return the scoring with only the conditions whose probes and test embeddings are there."""
     if scoring.probe and not all(store.file("probes", key, planning.PROBE) for key in scoring.probe_keys):
         return replace(scoring, conditions={})
-    tests = scoring.pairing.tests
-    ready = {
-        c: key for c, key in scoring.conditions.items() if len(store.has(tests[c].keys)) == len(set(tests[c].keys))
-    }
+    tests = {chain: part.keys for chain, part in scoring.pairing.tests.items()} if scoring.pairing.train.keys else {}
+    ready = {c: key for c, key in scoring.conditions.items() if tests.get(c) and store.has(tests[c]) == set(tests[c])}
     return replace(scoring, conditions=ready)
 
 
 def _left(notes: list[str], what: str, count: int, lacking: str) -> None:
     if count:
-        notes.append(f"{count} {what} were left out: their {lacking} are not there yet. Run again without the flags.")
+        notes.append(
+            f"{count} {what} were left out, since their {lacking} are not there: another stage or a flag has left them "
+            "out, or every clip failed."
+        )
 
 
 def run_folder(experiment: Experiment, run_id: str | None) -> Path:
@@ -254,7 +259,7 @@ def run_folder(experiment: Experiment, run_id: str | None) -> Path:
 def _finish(prepared: Study, plan: Plan, folder: Path, done: int, notes: tuple[str, ...]) -> Run:
     _tidy(prepared.store)
     rows = tuple(results.rows(plan, prepared.store, folder.name, prepared.unverified))
-    failures = failed_clips(plan, prepared.store)
+    failures = failed_clips(prepared, plan)
     durable.write_file(folder / "experiment.yml", spec.to_yaml(prepared.experiment).encode())
     durable.write_file(folder / "plan.json", json.dumps(summary(plan), indent=1).encode())
     results.write(folder, plan, prepared.store, rows, failures)
@@ -270,13 +275,20 @@ def _tidy(store: Store) -> None:
             log.info("not compacted: %s", error)
 
 
-def failed_clips(plan: Plan, store: Store) -> tuple[Failure, ...]:
-    """Return the clips that could not be embedded, once each with its reason."""
-    found = []
-    for key in plan.failed:
-        content = store.read_file("failures", key, ".json")
-        found.append(Failure(**json.loads(content)))
-    return tuple(sorted(set(found), key=lambda one: (one.dataset, one.clip, one.reason)))
+def failed_clips(prepared: Study, plan: Plan) -> tuple[Failure, ...]:
+    """Return the clips that could not be embedded, each with its reasons: also two files of the same content."""
+    placed = {
+        (one.dataset, one.clip.id): one
+        for found in prepared.subjects.values()
+        for subject in found
+        for one in (*subject.train, *subject.valid, *subject.test)
+    }
+    failures = {
+        Failure(dataset, clip, placed[dataset, clip].clip.path.as_posix(), prepared.reason(want.key))
+        for (dataset, clip, *_), want in prepared.keys.known.items()
+        if want.key in plan.failed
+    }
+    return tuple(sorted(failures, key=lambda one: (one.dataset, one.clip, one.reason)))
 
 
 def summary(plan: Plan) -> dict[str, object]:

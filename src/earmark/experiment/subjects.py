@@ -94,7 +94,12 @@ def _of_choice(task: Task, choice: DatasetChoice, load: Callable[[str, Path | No
     if choice.train == choice.test:
         return tuple(_subject(task, train_data, train_data, fold) for fold in folds)
     theirs = splits.resolve(test_data, task.split, task.label, choice.split_type)
-    pairs = zip(folds, theirs, strict=False)
+    if len(folds) != len(theirs):
+        raise DataError(
+            f"'{choice.train}' has {len(folds)} folds and '{choice.test}' {len(theirs)}, so they cannot be crossed "
+            "fold by fold. Write split_type: single."
+        )
+    pairs = zip(folds, theirs, strict=True)
     return tuple(_subject(task, train_data, test_data, _across(own, other)) for own, other in pairs)
 
 
