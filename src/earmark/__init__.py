@@ -11,7 +11,7 @@ _FACE = {
     "embed": "earmark.catalogue:embed",
     "table": "earmark.experiment.results:table",
     "load_representation": "earmark.representations.base:load",
-    "load_dataset": "earmark.experiment.subjects:load_dataset",
+    "load_dataset": "earmark.datasets.names:load",
     "load_probe": "earmark.catalogue:load_probe",
     "Clip": "earmark.nouns:Clip",
     "Result": "earmark.nouns:Result",
@@ -23,11 +23,11 @@ __all__ += ["plan", "run", "table"]
 
 if TYPE_CHECKING:
     from earmark.catalogue import embed, load_probe
+    from earmark.datasets.names import load as load_dataset
     from earmark.errors import EarmarkError
     from earmark.experiment.estimate import plan
     from earmark.experiment.results import table
     from earmark.experiment.run import run
-    from earmark.experiment.subjects import load_dataset
     from earmark.nouns import Clip, Result
     from earmark.representations.base import load as load_representation
 

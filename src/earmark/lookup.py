@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from earmark.errors import UnknownName, UserError
 
-FURNITURE = {"base", "embed", "splits", "check"}
+FURNITURE = {"base", "check", "embed", "get", "names", "splits"}
 
 
 class Found(NamedTuple):

@@ -38,12 +38,81 @@ class Split:
 
 @dataclass(frozen=True)
 class Source:
-    """Where something comes from. `url` may be "pypi:name==version", "npm:…", "debian:…"."""
+    """Where a file comes from: a URL, "pypi:name==version", "npm:name@version" or "debian:name".
+
+    `checksum` is "sha256:…" or "md5:…" as the publisher gives it, "" where none is published. `path` is the
+    file's place below the folder it is fetched into (default: the last part of the URL). `unpack_into` is the
+    folder, below the same, that an archive is unpacked into (None: it is no archive). Archives cut into pieces
+    share `part_of`, the whole one's name, and stand in order. `mirrors` are tried in turn.
+    """
 
     url: str
     licence: str
-    sha256: str | None = None
+    checksum: str = ""
     citation: str = ""
+    size_bytes: int | None = None
+    mirrors: tuple[str, ...] = ()
+    holds: Literal["audio", "labels", "both"] = "both"
+    path: str = ""
+    unpack_into: str | None = None
+    part_of: str = ""
+
+
+@dataclass(frozen=True)
+class LabelCard:
+    """A label of a dataset: its kind, and what was published of it."""
+
+    name: str
+    kind: Kind
+    n_classes: int | None = None
+    n_clips: int | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class SplitCard:
+    """An official split: who made it, for which labels (none: all), and whose numbers are on it.
+
+    `sizes` are the clips (train, valid, test) of each fold, where published or counted in what is. `leak` says
+    what is known to straddle its parts; empty: nothing may.
+    """
+
+    name: str
+    origin: str
+    labels: tuple[str, ...] = ()
+    sizes: tuple[tuple[int, int, int], ...] = ()
+    used_by: str = ""
+    leak: str = ""
+
+
+@dataclass(frozen=True)
+class DataCard:
+    """What is known of a dataset before a byte of it is here.
+
+    `version` is the publisher's. `audio` says format, rate and channels; `bit_rate_kbps` is that of lossy audio.
+    `bad` maps the id of a clip that is known to be broken to the reason: such clips are left out. `layout` names
+    the public sources that the reading of its files was written from. `verified`: "miniature" = only ran on files
+    made by the tests in that layout, "real" = the real files were read and counted.
+    """
+
+    title: str
+    version: str = ""
+    status: Literal["built-in", "open", "request", "gated", "dead link: bring your own", "your own"] = "your own"
+    licence: str = "unknown"
+    redistributable: bool = False
+    bibtex: str = ""
+    homepage: str = ""
+    audio: str = ""
+    bit_rate_kbps: float | None = None
+    n_clips: int | None = None
+    hours: float | None = None
+    labels: tuple[LabelCard, ...] = ()
+    splits: tuple[SplitCard, ...] = ()
+    bad: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[Source, ...] = ()
+    instructions: str = ""
+    layout: str = ""
+    verified: Literal["miniature", "real"] = "miniature"
 
 
 @dataclass(frozen=True)

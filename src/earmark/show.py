@@ -15,8 +15,9 @@ from earmark import __version__, conformance, durable, lookup, places, tasks
 from earmark.analysis import tables as tabling
 from earmark.catalogue import Embedded
 from earmark.datasets import check
+from earmark.datasets import names as dataset_names
 from earmark.errors import UnknownName
-from earmark.experiment import results, spec, subjects
+from earmark.experiment import results, spec
 from earmark.experiment.estimate import Estimate
 from earmark.experiment.results import Run
 from earmark.metrics import METRICS
@@ -129,7 +130,7 @@ def _transforms() -> Sequence[str]:
 def description(noun: str, name: str, folder: Path | None, label: str | None, as_json: bool) -> None:
     """Print what is known of a dataset, a representation or a task."""
     if noun == "dataset":
-        found = check.describe(subjects.load_dataset(name, folder), label)
+        found = check.describe(dataset_names.load(name, folder), label)
         print(json.dumps(asdict(found), indent=1)) if as_json else console().print(check.render_description(found))
         return
     value = base.load(name).card if noun == "representation" else tasks.find_task(name)
@@ -143,7 +144,7 @@ def description(noun: str, name: str, folder: Path | None, label: str | None, as
 def verdict(noun: str, name: str, folder: Path | None, label: str | None, as_json: bool) -> bool:
     """Print what is wrong with a dataset, a representation or an experiment file; return whether nothing is."""
     if noun == "dataset":
-        dataset = subjects.load_dataset(name, folder)
+        dataset = dataset_names.load(name, folder)
         report = check.examine(dataset, label)
         print(json.dumps(asdict(report), indent=1)) if as_json else console().print(check.render_report(report))
         return _kept(name, conformance.broken_by_dataset(dataset)) and report.ok
@@ -187,8 +188,10 @@ def citations(file: Path) -> None:
     for block in experiment.blocks:
         for choice in block.datasets:
             for name in dict.fromkeys((choice.train, choice.test)):
-                dataset = subjects.load_dataset(name, choice.dir)
-                said.append(f"{dataset.name}: {dataset.citation or 'no citation given'} (licence: {dataset.licence})")
+                dataset = dataset_names.load(name, choice.dir)
+                said.append(
+                    f"{dataset.name}: {dataset.card.bibtex or 'no citation given'} (licence: {dataset.card.licence})"
+                )
         for representation in block.representations:
             card = base.load(representation.name).card
             said.append(f"{card.name}: {card.citation} (licence: {card.licence})")

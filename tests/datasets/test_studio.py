@@ -122,15 +122,15 @@ def test_a_process_that_fails_is_an_error_and_no_hanging(tmp_path: Path) -> None
 def test_what_is_loaded_keeps_the_laws_of_a_dataset(tmp_path: Path) -> None:
     loaded = studio.load("", tmp_path, silent_progress)
     assert conformance.broken_by_dataset(loaded) == ()
-    assert (loaded.name, len(loaded.clips), loaded.redistributable) == ("studio", 6, False)
+    assert (loaded.name, len(loaded.clips), loaded.card.redistributable) == ("studio", 6, False)
     assert loaded.labels == ("detune_cents", "family", "pitch", "pitch_class", "program", "velocity")
     split = loaded.splits["program"][0]
     assert [len(split.train), len(split.valid), len(split.test)] == [2, 2, 2]
     for clip in loaded.clips:
         assert clip.start_s is not None
         assert clip.end_s == clip.start_s + notes.DURATION_S
-    assert loaded.sources[0].url.startswith("pypi:pretty_midi==")
-    assert loaded.sources[0].sha256 == hashlib.sha256(FONT.read_bytes()).hexdigest()
+    assert loaded.card.sources[0].url.startswith("pypi:pretty_midi==")
+    assert loaded.card.sources[0].checksum == "sha256:" + hashlib.sha256(FONT.read_bytes()).hexdigest()
 
 
 @pytest.mark.usefixtures("few")

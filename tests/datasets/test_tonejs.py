@@ -28,10 +28,10 @@ def test_every_package_gives_its_notes_with_three_labels(notes: Path) -> None:
     assert len(found.clips) == 2 * 19
     assert found.by_id["violin/Cs4"].targets == {"instrument": "violin", "pitch": 61, "pitch_class": "C#"}
     assert found.by_id["french-horn/A3"].path == notes / "tonejs-instrument-french-horn-mp3" / "A3.mp3"
-    assert {source.url.partition("@")[0] for source in found.sources} == {
+    assert {source.url.partition("@")[0] for source in found.card.sources} == {
         f"npm:tonejs-instrument-{name}-mp3" for name in tonejs.PACKAGES
     }
-    assert all(len(source.sha256 or "") == 64 for source in found.sources)
+    assert all(len(source.checksum) == 71 for source in found.card.sources)
 
 
 @pytest.mark.parametrize(

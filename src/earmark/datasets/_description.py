@@ -65,7 +65,7 @@ def describe(dataset: Dataset, label: str | None = None, jobs: int = 1) -> Descr
     return Description(
         name=dataset.name,
         version=dataset.version,
-        licence=dataset.licence,
+        licence=dataset.card.licence,
         n_clips=len(dataset.clips),
         n_groups=len(groups),
         hours=sum(seconds) / 3600,

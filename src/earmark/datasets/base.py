@@ -1,24 +1,29 @@
 """The contract of a dataset.
 
-A dataset file offers `load(variant: str, root: Path) -> Dataset`: `variant` is what the name holds
-after the file's name ("studio:fluid" → "fluid"), `root` the folder where its audio lies or is made.
+A dataset file offers `CARDS`, which maps each variant to its card ("" is the plain name, "*" any other), and
+`load(variant: str, root: Path) -> Dataset`: `variant` is what the name holds after the file's name ("studio:fluid"
+→ "fluid"), `root` the folder where its files lie or are made. It may offer `track_sources(variant, root)`, the
+source of each clip's own audio by clip id, where a part of the audio can be had alone. `_methods` turns a class of
+the thesis' four methods into the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from earmark.errors import DataError, hint
-from earmark.nouns import Clip, Source, Split
+from earmark.datasets._listing import version_of
+from earmark.errors import DataError, MissingPart, hint
+from earmark.nouns import Clip, DataCard, Split
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Clips, named official splits, sources.
+    """Clips, named official splits, and the card that says where all of it comes from.
 
-    `splits` maps a split's name to its folds (a tuple of one when there is a single partition); the first
-    is the default. An empty mapping means none is official and a seeded, stratified one is drawn.
+    `splits` maps a split's name to its folds (a tuple of one when there is a single partition); the first that
+    was made for a label is that label's default. Where there is none, a seeded, stratified one is drawn. `notes`
+    are what whoever reads a number should know, such as clips left out.
     """
 
     name: str
@@ -26,10 +31,8 @@ class Dataset:
     root: Path
     clips: tuple[Clip, ...]
     splits: Mapping[str, tuple[Split, ...]] = field(default_factory=dict)
-    sources: tuple[Source, ...] = ()
-    licence: str = "unknown"
-    citation: str = ""
-    redistributable: bool = False
+    card: DataCard = field(default_factory=lambda: DataCard(title="your own data"))
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def by_id(self) -> Mapping[str, Clip]:
@@ -46,6 +49,11 @@ class Dataset:
         """Names of the labels that at least one clip carries."""
         return tuple(sorted({name for clip in self.clips for name in clip.targets}))
 
+    def splits_for(self, label: str) -> Mapping[str, tuple[Split, ...]]:
+        """Return the official splits that were made for a label."""
+        made_for = {split.name: split.labels for split in self.card.splits}
+        return {name: folds for name, folds in self.splits.items() if not made_for.get(name) or label in made_for[name]}
+
     def require_label(self, label: str) -> None:
         """Raise a DataError that names the nearest label when no clip carries this one."""
         if label not in self.labels:
@@ -53,3 +61,39 @@ class Dataset:
             raise DataError(
                 f"Dataset '{self.name}' has no label '{label}'.{hint(label, self.labels)} Its labels: {known}."
             )
+
+
+def listed(
+    name: str,
+    card: DataCard,
+    root: Path,
+    clips: Iterable[Clip],
+    splits: Mapping[str, tuple[Split, ...]],
+    notes: Iterable[str] = (),
+) -> Dataset:
+    """Return a published dataset without the clips its card knows as bad, which are named in its notes.
+
+    Its version is the publisher's, plus 8 digits of what was listed: ids, targets, groups, splits. Raises
+    DataError when a split names a clip that is not there.
+    """
+    every = tuple(clips)
+    bad = [clip.id for clip in every if clip.id in card.bad]
+    kept = tuple(clip for clip in every if clip.id not in card.bad)
+    cut = {key: tuple(_without(fold, card.bad) for fold in folds) for key, folds in splits.items()}
+    said = [f"{name}: left out, known to be broken: {one} ({card.bad[one]})" for one in bad]
+    version = f"{card.version}+{version_of(kept, cut)[:8]}"
+    return Dataset(name, version, root, kept, cut, card, (*notes, *said))
+
+
+def _without(split: Split, bad: Mapping[str, str]) -> Split:
+    return Split(*(tuple(one for one in ids if one not in bad) for ids in (split.train, split.valid, split.test)))
+
+
+def need(path: Path, name: str, root: Path) -> Path:
+    """Return a path that a dataset cannot do without, or raise MissingPart with the line to type."""
+    if not path.exists():
+        raise MissingPart(
+            f"Dataset '{name}' is not in '{root}': expected '{path.relative_to(root).as_posix()}' there. "
+            f"Type: earmark get dataset {name} (its files are elsewhere: add --dir FOLDER, or dir: in the experiment)"
+        )
+    return path

@@ -16,7 +16,10 @@ from pathlib import Path
 from earmark.datasets._listing import ROLES, clip_id, is_audio, nfc, split_of, version_of
 from earmark.datasets.base import Dataset
 from earmark.errors import DataError
-from earmark.nouns import Clip, Split
+from earmark.nouns import Clip, DataCard, Split
+
+CARD = DataCard(title="a folder of your own audio, one folder per class")
+CARDS = {"*": CARD}
 
 log = logging.getLogger("earmark.datasets")
 
@@ -47,7 +50,7 @@ def load(variant: str, root: Path) -> Dataset:
             roles[ROLES[parts[0].lower()]].append(clips[-1].id)
     splits: dict[str, tuple[Split, ...]] = {"folders": (split_of(roles),)} if has_roles else {}
     name = f"folder:{nfc(root.resolve().name)}"
-    return Dataset(name, version_of(clips, splits), root, tuple(clips), splits)
+    return Dataset(name, version_of(clips, splits), root, tuple(clips), splits, CARD)
 
 
 def others(root: Path) -> tuple[Path, ...]:

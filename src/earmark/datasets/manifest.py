@@ -38,8 +38,10 @@ from earmark.datasets._cells import Text, is_empty, number, typed
 from earmark.datasets._listing import ROLES, clip_id, nfc, split_of, version_of
 from earmark.datasets.base import Dataset
 from earmark.errors import DataError, hint
-from earmark.nouns import Clip, Split, Target
+from earmark.nouns import Clip, DataCard, Split, Target
 
+CARD = DataCard(title="a manifest of your own audio, one line a clip")
+CARDS = {"*": CARD}
 ENDINGS = (".csv", ".tsv", ".jsonl")
 COLUMNS = ("path", "id", "start_s", "end_s", "split", "fold", "group")
 
@@ -69,7 +71,7 @@ def load(variant: str, root: Path) -> Dataset:
     clips = _clips(file.parent, rows, targets, group_column)
     splits = _splits(rows, clips)
     name = f"manifest:{variant or nfc(file.stem)}"
-    return Dataset(name, version_of(clips, splits), file.parent, tuple(clips), splits)
+    return Dataset(name, version_of(clips, splits), file.parent, tuple(clips), splits, CARD)
 
 
 def _manifest_file(root: Path) -> Path:

@@ -46,11 +46,12 @@ def resolve(
         )
     if isinstance(split_type, str) and split_type not in ("single", "all"):
         raise DataError(f"Expected split_type single, all or ratios such as [0.8, 0.1, 0.1], got '{split_type}'.")
-    if not isinstance(split_type, str) or not dataset.splits:
+    official = dataset.splits_for(label)
+    if not isinstance(split_type, str) or not (official or name):
         ratios = DEFAULT_RATIOS if isinstance(split_type, str) else tuple(split_type)
         drawn = [_drawn(dataset, clips, label, ratios, seed)]
     else:
-        chosen = [name] if name is not None else list(dataset.splits)[: None if split_type == "all" else 1]
+        chosen = [name] if name is not None else list(official)[: None if split_type == "all" else 1]
         folds = [(key, fold, split) for key in chosen for fold, split in enumerate(dataset.splits[key])]
         some = folds if split_type == "all" else folds[:1]
         drawn = [_official(dataset, clips, label, key, fold, split, seed) for key, fold, split in some]
@@ -127,7 +128,11 @@ def rare_classes(clips: Iterable[Clip], label: str, n_parts: int) -> tuple[str, 
 
 def _drawn(dataset: Dataset, clips: list[Clip], label: str, ratios: Sequence[float], seed: int) -> NamedSplit:
     split = random_split(clips, label, ratios, dataset.name, seed)
-    official = f"official split set aside ({', '.join(dataset.splits)})" if dataset.splits else "no official split"
+    official = (
+        f"official split set aside ({', '.join(dataset.splits_for(label))})"
+        if dataset.splits_for(label)
+        else "no official split"
+    )
     notes = [f"{official}: a stratified {_percent(ratios)} split was drawn with seed {seed}{_whole(clips)}"]
     if rare := rare_classes(clips, label, len(ratios)):
         notes.append(f"too few clips or groups to be in every part: {_some(rare)}")

