@@ -6,12 +6,14 @@ the rest is handed to that file. A leading underscore, and the names in FURNITUR
 
 import importlib
 import pkgutil
+import sys
+from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 from earmark.errors import UnknownName, UserError
 
-FURNITURE = {"base", "check", "embed", "get", "names", "splits"}
+FURNITURE = {"base", "check", "embed", "get", "names", "records", "splits"}
 
 
 class Found(NamedTuple):
@@ -39,12 +41,28 @@ def find(room: str, name: str) -> Found:
 
 
 def external(name: str) -> object | None:
-    """Return what "package.module:Name" names, or None when the name has not that form."""
+    """Return what "package.module:Name" names, or None when the name has not that form.
+
+    A module beside where the user stands counts as installed. It may lack the dot ("my_notes:MyNotes") where Name
+    begins with a capital and no file of ours is called so: "folder:Instrument" stays ours. Raises UserError when
+    there is no such module or name, or when the module cannot be imported.
+    """
     module_name, colon, attribute = name.partition(":")
-    if not colon or "." not in module_name:
+    if not colon or not ("." in module_name or _is_class_of_a_file(module_name, attribute)):
         return None
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # last: a file here never stands for a library of that name; workers are told of it too
     try:
         found: object = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"Expected '{name}' to be importable as package.module:Name, but: {error}.") from error
+    except (ImportError, AttributeError, SyntaxError) as error:
+        raise UserError(
+            f"Expected '{name}' to be importable as package.module:Name, but: {error}. "
+            f"Looked among what is installed and in '{here}', the current folder."
+        ) from error
     return found
+
+
+def _is_class_of_a_file(module_name: str, attribute: str) -> bool:
+    ours = {known for room in ("datasets", "representations") for known in names(room)}
+    return attribute[:1].isupper() and module_name.isidentifier() and module_name.replace("_", "-") not in ours

@@ -90,9 +90,9 @@ class DataCard:
     """What is known of a dataset before a byte of it is here.
 
     `version` is the publisher's. `audio` says format, rate and channels; `bit_rate_kbps` is that of lossy audio.
-    `bad` maps the id of a clip that is known to be broken to the reason: such clips are left out. `layout` names
-    the public sources that the reading of its files was written from. `verified`: "miniature" = only ran on files
-    made by the tests in that layout, "real" = the real files were read and counted.
+    `bad` maps the id of a clip that is known to be broken to the reason: such clips are left out, and no count has
+    them. `layout` names the public sources that the reading of its files was written from. `verified`: "miniature"
+    = only ran on files made by the tests in that layout, "real" = the real files were read and counted.
     """
 
     title: str
@@ -140,7 +140,7 @@ class Card:
     objective: str
     licence: str
     commercial: bool
-    citation: str
+    bibtex: str
     verified: Literal["parity", "real", "no"]
     sources: tuple[Source, ...] = ()
     weights_sha256: str = ""

@@ -40,7 +40,7 @@ TASKS: dict[str, Task] = {
         Task("beatport_key", "key", "key", "beatport-key", description="key of two minutes of dance music"),
         Task("magnatagatune_top50", "tags", "multilabel", "magnatagatune", "won2020", description="50 tags of 29 s"),
         Task("mtg_jamendo_top50", "tags", "multilabel", "mtg-jamendo:top50", "official", description="50 tags"),
-        Task("mtg_jamendo_all", "tags", "multilabel", "mtg-jamendo:all", "official", description="195 tags"),
+        Task("mtg_jamendo_all", "tags", "multilabel", "mtg-jamendo:all", "official", description="183 tags"),
         Task("mtg_jamendo_genre", "tags", "multilabel", "mtg-jamendo:genre", "official", description="genre tags"),
         Task(
             "mtg_jamendo_instrument",

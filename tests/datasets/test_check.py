@@ -229,8 +229,8 @@ def test_a_description_counts_clips_hours_rates_parts_and_classes(tmp_path: Path
     assert found.parts == (("folders", 0, {"train": 3, "valid": 0, "test": 2}),)
     assert [(row[0], row[1], dict(row[2])) for row in found.labels[0].classes] == [
         ("tuba", 3, {"train": 1, "valid": 0, "test": 2}),
-        ("flute", 2, {"train": 2, "valid": 0, "test": 0}),
-    ]
+        ("flute", 2, {"train": 1, "valid": 1, "test": 0}),
+    ], "the parts of a label are those that a task has: the valid one is drawn"
     assert sum(count for *_, count in found.durations) == 4
     assert (found.durations[0][0], found.durations[-1][1]) == (0.5, 3.0)
     page = shown(check.render_description(found))

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from earmark import audio
+from earmark.datasets import splits
 from earmark.datasets._targets import ROLES, classes_of
 from earmark.datasets.base import Dataset
-from earmark.errors import AudioError
+from earmark.datasets.splits import NamedSplit
+from earmark.errors import AudioError, DataError
 from earmark.nouns import Clip, Split
 
 N_BINS = 12
@@ -20,12 +22,13 @@ Counts = Mapping[str, int]
 
 @dataclass(frozen=True)
 class LabelDescription:
-    """A label: clips that carry it; its classes, most frequent first, per part; or the range of its numbers."""
+    """A label: clips that carry it; its classes, most frequent first, per part of `split`; or its numbers' range."""
 
     name: str
     n_clips: int
     classes: tuple[tuple[str, int, Counts], ...]
     ranges: tuple[tuple[float, float, float], ...]  # least, mean, greatest of each number
+    split: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,10 @@ class Description:
     labels: tuple[LabelDescription, ...]
 
 
-def describe(dataset: Dataset, label: str | None = None, jobs: int = 1) -> Description:
-    """Describe a dataset by the headers of its files and its labels, or the one `label`.
+def describe(dataset: Dataset, label: str | None = None, jobs: int = 1, split: str | None = None) -> Description:
+    """Describe a dataset by the headers of its files and its labels, or the one `label`, in the parts of a split.
+
+    `split` None is each label's own: the official one that was made for it, else the one that a task would draw.
 
     Raises DataError when no clip carries the label. Files that cannot be read are listed, not counted in hours.
     """
@@ -60,7 +65,6 @@ def describe(dataset: Dataset, label: str | None = None, jobs: int = 1) -> Descr
     known = [(clip, header) for clip in dataset.clips if (header := headers[clip.path]) is not None]
     seconds = [_duration_s(clip, header) for clip, header in known]
     groups = {clip.group for clip in dataset.clips} - {None}
-    split = next((folds[0] for folds in dataset.splits.values()), Split((), (), ()))
     labels = [label] if label is not None else list(dataset.labels)
     return Description(
         name=dataset.name,
@@ -79,7 +83,7 @@ def describe(dataset: Dataset, label: str | None = None, jobs: int = 1) -> Descr
             for name, folds in dataset.splits.items()
             for fold, part in enumerate(folds)
         ),
-        labels=tuple(_label(dataset, name, split) for name in labels),
+        labels=tuple(_label(dataset, name, _split_of(dataset, name, split)) for name in labels),
     )
 
 
@@ -109,7 +113,16 @@ def _counts(names: Iterable[str]) -> Counts:
     return dict(Counter(names).most_common())
 
 
-def _label(dataset: Dataset, name: str, split: Split) -> LabelDescription:
+def _split_of(dataset: Dataset, label: str, name: str | None) -> NamedSplit:
+    """Return the first fold of a label's split; an empty one where none can be drawn."""
+    try:
+        return splits.resolve(dataset, name, label)[0]
+    except DataError:
+        return NamedSplit("", 0, Split((), (), ()), "")
+
+
+def _label(dataset: Dataset, name: str, named: NamedSplit) -> LabelDescription:
+    split = named.split
     labelled = [clip for clip in dataset.clips if name in clip.targets]
     total = Counter(value for clip in labelled for value in classes_of(clip.targets[name]))
     parts: dict[str, Counter[str]] = {}
@@ -126,6 +139,7 @@ def _label(dataset: Dataset, name: str, split: Split) -> LabelDescription:
             for value, count in sorted(total.items(), key=lambda item: (-item[1], item[0]))
         ),
         tuple((min(column), float(np.mean(column)), max(column)) for column in columns),
+        named.name,
     )
 
 

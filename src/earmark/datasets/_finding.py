@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from earmark.datasets.records import Record
+
 Severity = Literal["error", "warning", "info"]
 
 
@@ -19,12 +21,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """All that was found in a dataset, errors first."""
+    """All that was found in a dataset, errors first; the record to keep where its card has nothing against it."""
 
     dataset: str
     version: str
     n_clips: int
     findings: tuple[Finding, ...]
+    record: Record | None = None
 
     @property
     def ok(self) -> bool:

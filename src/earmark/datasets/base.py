@@ -7,7 +7,8 @@ source of each clip's own audio by clip id, where a part of the audio can be had
 the thesis' four methods into the same.
 """
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,8 @@ from pathlib import Path
 from earmark.datasets._listing import version_of
 from earmark.errors import DataError, MissingPart, hint
 from earmark.nouns import Clip, DataCard, Split
+
+SUBSET = ".earmark-subset.json"
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,10 @@ class Dataset:
         made_for = {split.name: split.labels for split in self.card.splits}
         return {name: folds for name, folds in self.splits.items() if not made_for.get(name) or label in made_for[name]}
 
+    def known_leak(self, split: str) -> str:
+        """Return what the card says of groups that straddle a published split; "" where none may."""
+        return next((one.leak for one in self.card.splits if one.name == split), "")
+
     def require_label(self, label: str) -> None:
         """Raise a DataError that names the nearest label when no clip carries this one."""
         if label not in self.labels:
@@ -71,22 +78,31 @@ def listed(
     splits: Mapping[str, tuple[Split, ...]],
     notes: Iterable[str] = (),
 ) -> Dataset:
-    """Return a published dataset without the clips its card knows as bad, which are named in its notes.
+    """Return a published dataset without the clips its card knows as bad, or that were not fetched; its notes say so.
 
     Its version is the publisher's, plus 8 digits of what was listed: ids, targets, groups, splits. Raises
     DataError when a split names a clip that is not there.
     """
     every = tuple(clips)
-    bad = [clip.id for clip in every if clip.id in card.bad]
-    kept = tuple(clip for clip in every if clip.id not in card.bad)
-    cut = {key: tuple(_without(fold, card.bad) for fold in folds) for key, folds in splits.items()}
-    said = [f"{name}: left out, known to be broken: {one} ({card.bad[one]})" for one in bad]
+    said = [f"left out, known to be broken: {clip.id} ({card.bad[clip.id]})" for clip in every if clip.id in card.bad]
+    chosen = subset_of(root)
+    kept = tuple(one for one in every if one.id not in card.bad and (chosen is None or one.id in chosen))
+    if chosen is not None:
+        said.append(f"a subset: {len(kept)} of {len(every)} clips, those that `earmark get` was asked for")
+    ids = {clip.id for clip in every} - {clip.id for clip in kept}
+    cut = {key: tuple(_without(fold, ids) for fold in folds) for key, folds in splits.items()}
     version = f"{card.version}+{version_of(kept, cut)[:8]}"
     return Dataset(name, version, root, kept, cut, card, (*notes, *said))
 
 
-def _without(split: Split, bad: Mapping[str, str]) -> Split:
-    return Split(*(tuple(one for one in ids if one not in bad) for ids in (split.train, split.valid, split.test)))
+def subset_of(root: Path) -> frozenset[str] | None:
+    """Return the ids of the clips that `earmark get --subset` fetched into a folder, or None: all of them."""
+    file = root / SUBSET
+    return frozenset(json.loads(file.read_text("utf-8"))) if file.is_file() else None
+
+
+def _without(split: Split, lost: Set[str]) -> Split:
+    return Split(*(tuple(one for one in ids if one not in lost) for ids in (split.train, split.valid, split.test)))
 
 
 def need(path: Path, name: str, root: Path) -> Path:

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from earmark.datasets._description import Counts, Description, LabelDescription, describe
 from earmark.datasets._finding import Finding, Report, Severity, counted, listed
+from earmark.datasets._published import card_findings, record_of
 from earmark.datasets._sound import duplicate_findings, listen, sound_findings
 from earmark.datasets._targets import label_findings, split_findings
 from earmark.datasets.base import Dataset
@@ -46,8 +47,15 @@ def examine(dataset: Dataset, label: str | None = None, jobs: int = 1) -> Report
     for name in labels:
         findings += label_findings(dataset, name)
     findings += split_findings(dataset, labels) + _skipped(dataset)
-    ordered = sorted(findings, key=lambda finding: ORDER.index(finding.severity))
-    return Report(dataset.name, dataset.version, len(dataset.clips), tuple(ordered))
+    is_whole = is_published(dataset) and not card_findings(dataset)
+    record = record_of(dataset, sounds) if is_whole and all(one.reason is None for one in sounds.values()) else None
+    ordered = sorted(findings + card_findings(dataset), key=lambda finding: ORDER.index(finding.severity))
+    return Report(dataset.name, dataset.version, len(dataset.clips), tuple(ordered), record)
+
+
+def is_published(dataset: Dataset) -> bool:
+    """Say whether a dataset is somebody else's, so that there is something to compare it with."""
+    return dataset.card.status not in ("your own", "built-in") and dataset.card.n_clips is not None
 
 
 def render_report(report: Report) -> RenderableType:
@@ -116,7 +124,10 @@ def _durations(found: Description) -> Table:
 
 def _label(label: LabelDescription) -> Table:
     kind = counted(len(label.classes), "class") if label.classes else counted(len(label.ranges), "number")
-    table = Table(title=f"{label.name}: {kind}, {counted(label.n_clips, 'clip')}", title_justify="left", box=None)
+    title = f"{label.name}: {kind}, {counted(label.n_clips, 'clip')}" + (
+        f", split {label.split}" if label.split else ""
+    )
+    table = Table(title=title, title_justify="left", box=None)
     if label.ranges:
         for column in ("least", "mean", "greatest"):
             table.add_column(column, justify="right")

@@ -59,11 +59,16 @@ def find(name: str) -> Named:
 
 
 def every() -> Mapping[str, DataCard]:
-    """Return the card of every dataset and variant, by name as an experiment file writes it."""
+    """Return the card of every dataset and variant, by name as an experiment file writes it.
+
+    A plain name that means one of its variants is left out.
+    """
     return {
         f"{name}:{variant}".removesuffix(":").removesuffix(":*"): found
         for name in lookup.names("datasets")
-        for variant, found in find_cards(name).items()
+        for cards in (find_cards(name),)
+        for variant, found in cards.items()
+        if variant or list(cards.values()).count(found) == 1
     }
 
 

@@ -29,7 +29,12 @@ CARD = Card(
     objective="none",
     licence="Apache-2.0",
     commercial=True,
-    citation="Ellis, Chroma Feature Analysis and Synthesis, 2007",
+    bibtex="""@misc{ellis2007chroma,
+  author = {Ellis, Daniel P. W.},
+  title = {Chroma Feature Analysis and Synthesis},
+  note = {LabROSA, Columbia University},
+  year = {2007}
+}""",
     verified="parity",
 )
 

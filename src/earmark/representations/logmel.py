@@ -29,7 +29,15 @@ CARD = Card(
     objective="none",
     licence="Apache-2.0",
     commercial=True,
-    citation="Stevens, Volkmann & Newman, A Scale for the Measurement of the Psychological Magnitude Pitch, 1937",
+    bibtex="""@article{stevens1937mel,
+  author = {Stevens, S. S. and Volkmann, J. and Newman, E. B.},
+  title = {A Scale for the Measurement of the Psychological Magnitude Pitch},
+  journal = {The Journal of the Acoustical Society of America},
+  volume = {8},
+  number = {3},
+  pages = {185--190},
+  year = {1937}
+}""",
     verified="parity",
 )
 

@@ -19,7 +19,15 @@ CARD = dataclasses.replace(
     dim=N_MFCC,
     layer_0="the cepstral coefficients 0 to 19",
     architecture="logmel → orthonormal DCT-II, coefficients 0 to 19",
-    citation="Davis & Mermelstein, Comparison of Parametric Representations for Monosyllabic Word Recognition, 1980",
+    bibtex="""@article{davis1980mfcc,
+  author = {Davis, S. and Mermelstein, P.},
+  title = {Comparison of Parametric Representations for Monosyllabic Word Recognition in Continuously Spoken Sentences},
+  journal = {IEEE Transactions on Acoustics, Speech, and Signal Processing},
+  volume = {28},
+  number = {4},
+  pages = {357--366},
+  year = {1980}
+}""",
 )
 
 
