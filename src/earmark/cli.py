@@ -156,8 +156,18 @@ def table(
 @app.command(name="list")
 def list_(
     noun: Annotated[str, typer.Argument(help="dataset, task, representation, deformation, probe, metric or run")],
+    markdown: Annotated[bool, typer.Option("--markdown", help="of datasets: print a page of all their cards")] = False,
+    as_json: Json = False,
 ) -> None:
     """List the names that can be written in an experiment file."""
+    if noun.removesuffix("s") in ("dataset", "task"):
+        from earmark import show_data
+
+        if noun.startswith("task"):
+            show_data.task_list(as_json)
+        else:
+            show_data.datasets(as_json, markdown)
+        return
     from earmark import show
 
     show.names(noun)
@@ -169,12 +179,18 @@ def describe(
     name: Annotated[str, typer.Argument()],
     folder: Folder = None,
     label: Label = None,
+    plot: Annotated[Path | None, typer.Option(help="draw the label's counts: FILE.svg, .png, .html or .json")] = None,
     as_json: Json = False,
 ) -> None:
-    """Describe a dataset (clips, hours, labels by split, durations, rates), a representation or a task."""
-    from earmark import show
+    """Describe a dataset (clips, hours, labels by split, durations, rates), a task on its dataset, a representation."""
+    if noun == "representation":
+        from earmark import show
 
-    show.description(noun, name, folder, label, as_json)
+        show.description(name, as_json)
+        return
+    from earmark import show_data
+
+    show_data.description(noun, name, folder, label, plot, as_json)
 
 
 @app.command()
@@ -186,10 +202,34 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check your data, a representation or an experiment file; exit 1 when something is wrong."""
-    from earmark import show
+    if noun == "dataset":
+        from earmark import show_data
 
-    if not show.verdict(noun, name, folder, label, as_json):
+        is_right = show_data.dataset_verdict(name, folder, label, as_json)
+    else:
+        from earmark import show
+
+        is_right = show.verdict(noun, name)
+    if not is_right:
         raise typer.Exit(1)
+
+
+@app.command()
+def get(
+    noun: Annotated[Literal["dataset"], typer.Argument()],
+    name: Annotated[str, typer.Argument()],
+    folder: Folder = None,
+    only: Annotated[Literal["audio", "labels"] | None, typer.Option(help="one side of it")] = None,
+    subset: Annotated[int | None, typer.Option(metavar="N", help="N clips, where clips can be had alone")] = None,
+    stratify: Annotated[bool, typer.Option("--stratify", help="draw the subset in proportion to its labels")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="hash what is there already once more")] = False,
+    jobs: Annotated[int, typer.Option(help="files fetched at once")] = 4,
+    quiet: Quiet = False,
+) -> None:
+    """Fetch a dataset: resumable, verified; says what you must do where a program may not fetch it."""
+    from earmark import show_data
+
+    show_data.got(name, folder, only, subset, stratify, jobs, verify, quiet)
 
 
 @app.command()
@@ -241,10 +281,10 @@ def init(
 
 @app.command()
 def cite(file: File = None, config: Config = None) -> None:
-    """Print what to cite for an experiment: datasets, representations, earmark."""
-    from earmark import show
+    """Print BibTeX for an experiment: datasets, representations, tools, earmark. `earmark cite FILE > refs.bib`."""
+    from earmark import citations
 
-    show.citations(_required(file or config))
+    print(citations.bibliography(_required(file or config)), end="")
 
 
 def _required(file: Path | None) -> Path:

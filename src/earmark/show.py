@@ -11,13 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from earmark import __version__, conformance, durable, lookup, places, tasks
+from earmark import conformance, durable, lookup, places
 from earmark.analysis import tables as tabling
 from earmark.catalogue import Embedded
-from earmark.datasets import check
-from earmark.datasets import names as dataset_names
 from earmark.errors import UnknownName
-from earmark.experiment import results, spec
+from earmark.experiment import leaks, results, spec
 from earmark.experiment.estimate import Estimate
 from earmark.experiment.results import Run
 from earmark.metrics import METRICS
@@ -51,6 +49,7 @@ def run(done: Run) -> None:
         f"{len(systems)} systems × {len(conditions)} conditions × {seeds} seeds, {len(done.rows)} numbers; "
         f"{done.jobs_done} jobs run, the rest was in the store."
     )
+    print(leaks.summary(done.audits))
     failures(done.failures)
     print(f"Results: {done.folder}")
 
@@ -94,6 +93,8 @@ def estimate(found: Estimate, as_json: bool) -> None:
         return
     for note in found.notes:
         remark(f"note: {note}")
+    for missing in found.missing:
+        print(f"{'missing':>11}: {missing.noun} {missing.name}: {missing.remedy}")
     for name, count in (("embeddings", found.embeddings), ("probes", found.probes), ("scores", found.scores)):
         print(f"{name:>11}: {count.missing:>6,} to make, {count.total - count.missing:,} of {count.total:,} are there")
     if found.failed:
@@ -108,9 +109,7 @@ def estimate(found: Estimate, as_json: bool) -> None:
 def names(noun: str) -> None:
     """Print the names that a noun has."""
     known: dict[str, Callable[[], Iterable[str]]] = {
-        "dataset": lambda: lookup.names("datasets"),
         "representation": lambda: lookup.names("representations"),
-        "task": lambda: [f"{one.name:<28} {one.kind:<11} {one.description}" for one in tasks.TASKS.values()],
         "deformation": _transforms,
         "probe": lambda: [f"{name}: {', '.join(recipes)}" for name, recipes in PRESETS.items()],
         "metric": lambda: [f"{name:<24} {', '.join(sorted(one.kinds))}" for name, one in METRICS.items()],
@@ -118,7 +117,7 @@ def names(noun: str) -> None:
     }
     single = noun.removesuffix("s")
     if single not in known:
-        raise UnknownName("noun", noun, known)
+        raise UnknownName("noun", noun, (*known, "dataset", "task"))
     for name in known[single]():
         print(name)
 
@@ -127,13 +126,9 @@ def _transforms() -> Sequence[str]:
     return ["every transform of audiomentations, by its name; for example:", *sorted(spec.EXAMPLE_CHAINS)]
 
 
-def description(noun: str, name: str, folder: Path | None, label: str | None, as_json: bool) -> None:
-    """Print what is known of a dataset, a representation or a task."""
-    if noun == "dataset":
-        found = check.describe(dataset_names.load(name, folder), label)
-        print(json.dumps(asdict(found), indent=1)) if as_json else console().print(check.render_description(found))
-        return
-    value = base.load(name).card if noun == "representation" else tasks.find_task(name)
+def description(name: str, as_json: bool) -> None:
+    """Print the card of a representation."""
+    value = base.load(name).card
     if as_json:
         print(json.dumps(asdict(value), indent=1))
         return
@@ -141,24 +136,19 @@ def description(noun: str, name: str, folder: Path | None, label: str | None, as
         print(f"{field:>16}: {one}")
 
 
-def verdict(noun: str, name: str, folder: Path | None, label: str | None, as_json: bool) -> bool:
-    """Print what is wrong with a dataset, a representation or an experiment file; return whether nothing is."""
-    if noun == "dataset":
-        dataset = dataset_names.load(name, folder)
-        report = check.examine(dataset, label)
-        print(json.dumps(asdict(report), indent=1)) if as_json else console().print(check.render_report(report))
-        return _kept(name, conformance.broken_by_dataset(dataset)) and report.ok
+def verdict(noun: str, name: str) -> bool:
+    """Print what is wrong with a representation or an experiment file; return whether nothing is."""
     if noun == "representation":
-        return _kept(name, conformance.broken_by_representation(base.load(name)), said=True)
+        return _kept(name, conformance.broken_by_representation(base.load(name)))
     spec.check_names(spec.load(Path(name)))
     print(f"{name}: nothing wrong")
     return True
 
 
-def _kept(name: str, broken: Sequence[str], said: bool = False) -> bool:
+def _kept(name: str, broken: Sequence[str]) -> bool:
     for law in broken:
         print(f"{name}: {law}")
-    if said and not broken:
+    if not broken:
         print(f"{name}: every law holds")
     return not broken
 
@@ -178,21 +168,3 @@ def embedded(found: Embedded, out: Path) -> None:
     durable.write_file(out, buffer.getvalue())
     failures(found.failures)
     print(f"{out}: {found.vectors.shape[0]} files × (layers, statistics, dim) = {found.vectors.shape[1:]}")
-
-
-def citations(file: Path) -> None:
-    """Print what an experiment should cite, one line each."""
-    experiment = spec.load(file)
-    spec.check_names(experiment)
-    said = [f"earmark: see CITATION.cff of version {__version__}"]
-    for block in experiment.blocks:
-        for choice in block.datasets:
-            for name in dict.fromkeys((choice.train, choice.test)):
-                dataset = dataset_names.load(name, choice.dir)
-                said.append(
-                    f"{dataset.name}: {dataset.card.bibtex or 'no citation given'} (licence: {dataset.card.licence})"
-                )
-        for representation in block.representations:
-            card = base.load(representation.name).card
-            said.append(f"{card.name}: {card.citation} (licence: {card.licence})")
-    print("\n".join(dict.fromkeys(said)))

@@ -63,3 +63,15 @@ def test_a_wrong_override_is_answered_at_its_column(override: str, message: str)
 
 def test_the_second_override_is_line_two() -> None:
     assert mistake(LEAST, "experiments.0.seeds=[1]", "resamples=0").startswith("--set:2:11: ")
+
+
+def test_a_star_stands_for_every_entry_of_a_list() -> None:
+    blocks = spec.load(EXPERIMENTS / "thesis.yml", ["experiments.*.representations=[logmel]"]).blocks
+    assert [[one.name for one in block.representations] for block in blocks] == [["logmel"]] * 6
+
+
+def test_a_star_changes_each_entry_alone() -> None:
+    first, second, *_ = spec.load(
+        EXPERIMENTS / "thesis.yml", ["experiments.*.seeds=[7]", "experiments.1.seeds.0=8"]
+    ).blocks
+    assert (first.seeds, second.seeds) == ((7,), (8,))

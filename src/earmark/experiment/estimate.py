@@ -10,6 +10,7 @@ import numpy as np
 from earmark import audio, identity
 from earmark.errors import AudioError
 from earmark.experiment.plan import Count, Fit, Plan
+from earmark.experiment.readiness import Missing
 from earmark.experiment.run import run_folder, study
 from earmark.representations import base
 from earmark.representations.embed import STATISTICS, clip_embedding
@@ -35,6 +36,7 @@ class Estimate:
     bytes_to_store: int
     notes: tuple[str, ...]
     licences: tuple[str, ...]
+    missing: tuple[Missing, ...]
 
 
 def plan(
@@ -48,7 +50,7 @@ def plan(
     sizes = {card.name: 4 * len(STATISTICS) * card.dim * card.layers for card in cards}
     wants = [want for shard in found.shards for work in shard.works for want in work.wants]
     return Estimate(
-        run=run_folder(prepared.experiment, run_id).name,
+        run=run_folder(prepared.asked, run_id).name,
         jobs=found.jobs,
         embeddings=found.embeddings,
         probes=found.probes,
@@ -60,6 +62,7 @@ def plan(
         bytes_to_store=sum(sizes.get(want.choice.name, 0) for want in wants),
         notes=prepared.notes,
         licences=tuple(f"{card.name}: {card.licence}" for card in cards),
+        missing=prepared.missing,
     )
 
 

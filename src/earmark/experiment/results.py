@@ -18,23 +18,26 @@ import polars as pl
 from earmark import __version__, durable, identity, places
 from earmark.analysis import tables
 from earmark.errors import DataError, UnknownName
+from earmark.experiment import leaks
+from earmark.experiment.leaks import Audit
 from earmark.experiment.plan import PREDICTIONS, PROBE, SCORE, Plan, Scoring
 from earmark.nouns import Failure, Result
 from earmark.store import Store
 
-ROWS, TABLE, FAILURES = "results.jsonl", "results.parquet", "failures.jsonl"
+ROWS, TABLE, FAILURES, LEAKAGE = "results.jsonl", "results.parquet", "failures.jsonl", "leakage.json"
 LIBRARIES = ("numpy", "torch", "soundfile", "soxr", "audiomentations", "fast-mp3-augment", "scikit-learn", "mir_eval")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run: its folder, its rows, the clips that could not be scored, and how many jobs it had to do."""
+    """A run: folder, rows, clips that could not be scored, how many jobs it had to do, what its leakage audit says."""
 
     folder: Path
     rows: tuple[Result, ...]
     failures: tuple[Failure, ...]
     jobs_done: int = 0
     notes: tuple[str, ...] = ()
+    audits: tuple[Audit, ...] = ()
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -58,7 +61,8 @@ def read(folder: Path) -> Run:
         raise DataError(f"Expected a run with {ROWS} in it, found none at '{folder}'. `earmark list runs` names yours.")
     found = tuple(Result(**json.loads(line)) for line in (folder / ROWS).read_text("utf-8").splitlines())
     failures = (folder / FAILURES).read_text("utf-8").splitlines() if (folder / FAILURES).is_file() else []
-    return Run(folder, found, tuple(Failure(**json.loads(line)) for line in failures))
+    audits = leaks.from_json((folder / LEAKAGE).read_bytes()) if (folder / LEAKAGE).is_file() else ()
+    return Run(folder, found, tuple(Failure(**json.loads(line)) for line in failures), audits=audits)
 
 
 def find(name: Path | str) -> Path:
@@ -80,8 +84,15 @@ def table(run: Run | Path | str, metric: str | None = None, average: str | None 
     return tables.markdown(tables.tables(found.rows, metric, average))
 
 
-def write(folder: Path, plan: Plan, store: Store, found: Sequence[Result], failures: Sequence[Failure]) -> None:
-    """Put the answer of a run into its folder: rows, failures, predictions, probes, environment."""
+def write(
+    folder: Path,
+    plan: Plan,
+    store: Store,
+    found: Sequence[Result],
+    failures: Sequence[Failure],
+    audits: Sequence[Audit],
+) -> None:
+    """Put the answer of a run into its folder: rows, failures, leakage, predictions, probes, environment."""
     for name in ("predictions", "probes"):
         durable.make_folder(folder / name)
     durable.write_file(folder / ROWS, _lines(vars(row) for row in found))
@@ -89,6 +100,7 @@ def write(folder: Path, plan: Plan, store: Store, found: Sequence[Result], failu
     frame(found).write_parquet(buffer)
     durable.write_file(folder / TABLE, buffer.getvalue())
     durable.write_file(folder / FAILURES, _lines(vars(one) for one in failures))
+    durable.write_file(folder / LEAKAGE, leaks.to_json(audits))
     durable.write_file(folder / "environment.json", json.dumps(environment(), indent=1).encode())
     durable.write_file(folder / "predictions" / "index.jsonl", _lines(_export(folder, plan, store)))
 
@@ -181,7 +193,7 @@ def _row(
         n_seeds=1 if seed is not None or constant else len(scoring.seeds),
         ci_level=scoring.ci_level,
         n_failed=len(subject.test) - len(part.clips),
-        unverified=not constant and unverified[choice.name],
+        unverified=subject.unverified or (not constant and unverified[choice.name]),
         probe_key=seeds[seed] if seed is not None else identity.key_of(probes=scoring.probe_keys),
         code_version=__version__,
         **number,

@@ -5,12 +5,11 @@ A subject is what a probe is fitted and scored on, whatever the representation.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from earmark.datasets import names, splits
+from earmark.datasets import records, splits
 from earmark.datasets.base import Dataset
 from earmark.datasets.splits import NamedSplit
 from earmark.errors import DataError
@@ -18,6 +17,8 @@ from earmark.experiment.spec import Block, DatasetChoice, Experiment
 from earmark.metrics import normalise_key
 from earmark.nouns import Clip, Kind, Split
 from earmark.tasks import Task
+
+Load = Callable[[str, Path | None], Dataset]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Subject:
     """One task on one partition of its data.
 
     `classes` are the class or label names in the order of a probe's outputs (regression: dimensions).
+    `unverified`: its data was never compared with what was published of it.
     """
 
     task: Task
@@ -45,6 +47,7 @@ class Subject:
     test: tuple[Placed, ...]
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    unverified: bool = False
 
     def targets(self, placed: Sequence[Placed]) -> np.ndarray:
         """Return the targets of clips: (n,) int64 class indices, (n, labels) 0/1, or (n, dimensions) float32."""
@@ -60,12 +63,11 @@ class Subject:
         return np.array([index[names[0]] for names in values], np.int64)
 
 
-def of_experiment(experiment: Experiment) -> dict[Block, tuple[Subject, ...]]:
-    """Return every subject of each block: its datasets × their folds. Each dataset is loaded once.
+def of_experiment(experiment: Experiment, load: Load) -> dict[Block, tuple[Subject, ...]]:
+    """Return every subject of each block: its datasets × their folds. `load` gives a dataset by name and folder.
 
     What a dataset cannot give (a label, a split) is an error at the place of the task in the file.
     """
-    load = cache(names.load)
     found: dict[Block, tuple[Subject, ...]] = {}
     for index, block in enumerate(experiment.blocks):
         try:
@@ -75,7 +77,7 @@ def of_experiment(experiment: Experiment) -> dict[Block, tuple[Subject, ...]]:
     return found
 
 
-def _of_choice(task: Task, choice: DatasetChoice, load: Callable[[str, Path | None], Dataset]) -> tuple[Subject, ...]:
+def _of_choice(task: Task, choice: DatasetChoice, load: Load) -> tuple[Subject, ...]:
     train_data, test_data = (
         _subset(load(name, choice.dir), task, choice.subset) for name in (choice.train, choice.test)
     )
@@ -140,8 +142,13 @@ def _subject(task: Task, train_data: Dataset, test_data: Dataset, found: NamedSp
         tuple(valid),
         tuple(sorted(test, key=lambda one: one.clip.id)),
         classes,
-        tuple(note for note in (found.note, *notes) if note),
+        tuple(note for note in (*_said_by(train_data, test_data), found.note, *notes) if note),
+        not (records.is_real(train_data) and records.is_real(test_data)),
     )
+
+
+def _said_by(*datasets: Dataset) -> Iterable[str]:
+    return dict.fromkeys(note for dataset in datasets for note in dataset.notes)
 
 
 def _classes(

@@ -1,0 +1,77 @@
+"""What an experiment asks for that is not here, and what it asks for that makes little sense."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+from earmark.datasets import names
+from earmark.deformations import Chain
+from earmark.errors import MissingPart
+from earmark.experiment.spec import Block, Experiment
+from earmark.experiment.subjects import Load
+from earmark.representations import base
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A part that is not here: "dataset" or "representation", its name, and what to do."""
+
+    noun: str
+    name: str
+    remedy: str
+
+
+def without_missing(experiment: Experiment, load: Load) -> tuple[Experiment, tuple[Missing, ...]]:
+    """Return the experiment of what is here, block by block, and what is not. A block may be left empty."""
+    lost: dict[tuple[str, str], Missing] = {}
+
+    def is_here(noun: str, name: str, get: Callable[[], object]) -> bool:
+        try:
+            get()
+        except MissingPart as error:
+            lost[noun, name] = Missing(noun, name, str(error))
+            return False
+        return True
+
+    blocks = tuple(_cut(block, load, is_here) for block in experiment.blocks)
+    return replace(experiment, blocks=blocks), tuple(lost.values())
+
+
+def _cut(block: Block, load: Load, is_here: Callable[[str, str, Callable[[], object]], bool]) -> Block:
+    datasets = []
+    for choice in block.datasets:
+        sides = dict.fromkeys((choice.train, choice.test))
+        here = [is_here("dataset", name, partial(load, name, choice.dir)) for name in sides]
+        if all(here):
+            datasets.append(choice)
+    named = ((choice, partial(base.load, choice.name)) for choice in block.representations)
+    representations = tuple(choice for choice, get in named if is_here("representation", choice.name, get))
+    return replace(block, datasets=tuple(datasets), representations=representations)
+
+
+def refusal(missing: tuple[Missing, ...]) -> MissingPart:
+    """Return the error of a run that cannot be whole; it names every part that is not here."""
+    lines = [f"{one.noun} {one.name}: {one.remedy}" for one in missing]
+    return MissingPart(
+        f"{len(missing)} parts of this experiment are not here, so nothing was run (`earmark plan` shows the rest):\n  "
+        + "\n  ".join(lines)
+    )
+
+
+def cautions(experiment: Experiment) -> Iterator[str]:
+    """Yield what an experiment asks for that says little: an MP3 round trip of audio that is such an MP3 already."""
+    for block in experiment.blocks:
+        for name in dict.fromkeys(choice.test for choice in block.datasets):
+            rate = names.card(name).bit_rate_kbps
+            for chain in block.deformations:
+                if rate is not None and (kbps := _mp3_kbps(chain)) is not None and kbps >= rate:
+                    yield (
+                        f"{block.task.task.name} on {name}: '{chain.name}' compresses to MP3 at {kbps:g} kbps what is "
+                        f"MP3 at {rate:g} kbps already, so it says little of robustness. Leave it out there."
+                    )
+
+
+def _mp3_kbps(chain: Chain) -> float | None:
+    """Return the lowest bit rate that a chain compresses to, or None when it does not."""
+    rates = [step.params.get("max_bitrate") for step in chain.steps if step.type == "Mp3Compression"]
+    return min((float(rate) for rate in rates if isinstance(rate, int | float)), default=None)

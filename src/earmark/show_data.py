@@ -1,0 +1,147 @@
+"""What the command line prints of datasets and tasks: lists, descriptions, verdicts, what was fetched."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from earmark import conformance, listings, show, tasks
+from earmark.datasets import check, names, records
+from earmark.datasets.check import Description
+from earmark.datasets.get import Got, Only, get
+from earmark.errors import UserError
+from earmark.listings import DatasetLine, TaskLine
+from earmark.report import datasets as page
+from earmark.report import figures
+from earmark.sources.bars import bars
+
+GB = 1e9
+
+
+def datasets(as_json: bool, as_markdown: bool = False) -> None:
+    """Print every dataset with status, licence, size, clips, hours; as Markdown, all that their cards say."""
+    if as_markdown:
+        print(page.markdown(), end="")
+        return
+    found = listings.datasets()
+    if as_json:
+        _json_lines(found)
+        return
+    columns = ("dataset", "status", "licence", "to fetch", "clips", "hours", "loader ran on", "labels", "here")
+    _print(_grid(columns, (_dataset_cells(one) for one in found)))
+
+
+def task_list(as_json: bool) -> None:
+    """Print every task with its dataset, split, metrics and what its dataset takes."""
+    found = listings.tasks()
+    if as_json:
+        _json_lines(found)
+        return
+    columns = ("task", "kind", "classes", "split", "dataset", "status", "licence", "to fetch", "clips", "hours")
+    _print(_grid(columns, (_task_cells(one) for one in found)))
+
+
+def _dataset_cells(one: DatasetLine) -> tuple[str, ...]:
+    ran_on = "" if one.status == "your own" else {"real": "real files", "miniature": "a miniature"}[one.verified]
+    here = "yes" if one.is_here else ""
+    return one.name, one.status, one.licence, *_extent(one), ran_on, ", ".join(one.labels), here
+
+
+def _task_cells(one: TaskLine) -> tuple[str, ...]:
+    start = one.name, one.kind, _number(one.n_classes), one.split
+    if one.dataset is None:
+        return *start, "crossed with yours", *("",) * 5
+    return *start, one.dataset.name, one.dataset.status, one.dataset.licence, *_extent(one.dataset)
+
+
+def _extent(one: DatasetLine) -> tuple[str, str, str]:
+    unknown = "?" if one.status == "open" else ""
+    size = unknown if one.size_bytes is None else f"{one.size_bytes / GB:.2f} GB"
+    return size, _number(one.n_clips), "" if one.hours is None else f"{one.hours:,.1f}"
+
+
+def _number(count: int | None) -> str:
+    return "" if count is None else f"{count:,}"
+
+
+def _grid(columns: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Table:
+    grid = Table(box=None, pad_edge=False)
+    for column in columns:
+        is_number = column in ("to fetch", "clips", "hours", "classes")
+        grid.add_column(column, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*map(Text, row))
+    return grid
+
+
+def _print(grid: Table) -> None:
+    show.console().print(grid)
+
+
+def _json_lines(found: Iterable[DatasetLine | TaskLine]) -> None:
+    for one in found:
+        print(json.dumps(asdict(one), ensure_ascii=False))
+
+
+def description(noun: str, name: str, folder: Path | None, label: str | None, plot: Path | None, as_json: bool) -> None:
+    """Print a dataset, or a task on its dataset, in numbers; draw the counts of its label into `plot`."""
+    task = tasks.find_task(name) if noun == "task" else None
+    if task is not None and task.dataset is None:
+        print(json.dumps(asdict(task)) if as_json else f"{task.name}: {task.description}, crossed with any dataset")
+        return
+    dataset = names.load(task.dataset if task is not None and task.dataset else name, folder)
+    label, split = (task.label, task.split) if task is not None else (label, None)
+    found = check.describe(dataset, label, split=split)
+    if plot is not None:
+        _draw(found, plot)
+    print(json.dumps(asdict(found), indent=1)) if as_json else show.console().print(check.render_description(found))
+
+
+def _draw(found: Description, plot: Path) -> None:
+    drawable = [one for one in found.labels if one.classes]
+    if len(drawable) != 1:
+        known = ", ".join(one.name for one in drawable) or "none"
+        raise UserError(f"A plot is of one label of classes: add --label. Labels with classes: {known}.")
+    figures.save(figures.label_counts(found, drawable[0]), plot)
+    show.remark(f"plot: {plot}")
+
+
+def dataset_verdict(name: str, folder: Path | None, label: str | None, as_json: bool) -> bool:
+    """Print what is wrong with a dataset; keep the record when a published one is whole. Return whether nothing is."""
+    dataset = names.load(name, folder)
+    report = check.examine(dataset, label)
+    print(json.dumps(asdict(report), indent=1)) if as_json else show.console().print(check.render_report(report))
+    broken = conformance.broken_by_dataset(dataset)
+    for law in broken:
+        print(f"{name}: {law}")
+    if report.record is not None and report.ok and not broken:
+        show.remark(f"{name}: as published, every file read. Record: {records.write(report.record)}")
+    return report.ok and not broken
+
+
+def got(
+    name: str,
+    folder: Path | None,
+    only: Only | None,
+    subset: int | None,
+    stratify: bool,
+    jobs: int,
+    verify: bool,
+    quiet: bool,
+) -> None:
+    """Fetch a dataset with a progress bar, and say what is there now."""
+    with bars(quiet) as watch:
+        found: Got = get(
+            name, folder, only=only, subset=subset, stratify=stratify, jobs=jobs, verify=verify, watch=watch
+        )
+    out = Console()
+    for one in found.files:
+        state = "was there" if one.was_there else "fetched"
+        out.print(Text(f"{state:>9}  {one.size_bytes / 1e6:10,.1f} MB  {one.checked:<20}  {one.path}"), soft_wrap=True)
+    if found.dataset is not None:
+        print(f"{found.dataset.name}: {len(found.dataset.clips):,} clips, version {found.dataset.version}")
+        print(f"Next: earmark check dataset {name}" + (f" --dir {folder}" if folder else ""))

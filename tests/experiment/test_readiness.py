@@ -1,0 +1,71 @@
+"""What of an experiment is not here: a plan lists it, a run refuses it whole."""
+
+from pathlib import Path
+
+import pytest
+
+from earmark.datasets.base import Dataset
+from earmark.errors import MissingPart
+from earmark.experiment import estimate, readiness, spec
+from earmark.experiment import run as running
+from earmark.experiment.readiness import Missing
+
+TEXT = """\
+experiments:
+  - {task: studio_family, representations: [logmel, openl3], probes: [{preset: mir_ref-fixed, only: [M1]}]}
+  - {task: tinysol_instrument, representations: [openl3, clmr-v2], probes: [{preset: mir_ref-fixed}]}
+"""
+MP3 = """\
+experiments:
+  - task: magnatagatune_top50
+    deformations: [mp3-32k, snr0]
+    representations: [logmel]
+    probes: [{preset: mir_ref-fixed}]
+  - {task: beatport_key, deformations: [mp3-32k], representations: [logmel], probes: [{preset: mir_ref-fixed}]}
+"""
+
+
+def experiment(text: str) -> spec.Experiment:
+    return spec.parse(text, Path("some.yml"))
+
+
+def only_studio(name: str, folder: Path | None) -> Dataset:
+    if name != "studio":
+        raise MissingPart(f"Dataset '{name}' is not here.")
+    return Dataset(name, "1", Path(), ())
+
+
+def test_what_is_not_here_is_named_once_and_the_rest_stays() -> None:
+    left, missing = readiness.without_missing(experiment(TEXT), only_studio)
+    assert [(one.noun, one.name) for one in missing] == [
+        ("representation", "openl3"),
+        ("dataset", "tinysol"),
+        ("representation", "clmr-v2"),
+    ]
+    assert [[one.name for one in block.representations] for block in left.blocks] == [["logmel"], []]
+    assert [len(block.datasets) for block in left.blocks] == [1, 0]
+
+
+def test_the_refusal_names_every_part_and_what_to_do() -> None:
+    error = readiness.refusal((Missing("dataset", "tinysol", "Type: earmark get dataset tinysol"),))
+    assert error.exit_code == 4
+    assert "dataset tinysol: Type: earmark get dataset tinysol" in str(error)
+
+
+def test_a_run_of_what_is_not_whole_computes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARMARK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("EARMARK_RUNS", str(tmp_path / "runs"))
+    file = tmp_path / "some.yml"
+    file.write_text(TEXT.replace("studio_family", "vocalset_singer"))
+    with pytest.raises(MissingPart, match="4 parts of this experiment are not here"):
+        running.run(file)
+    assert not (tmp_path / "runs").exists()
+    found = estimate.plan(file)
+    assert {one.name for one in found.missing} == {"openl3", "clmr-v2", "tinysol", "vocalset"}
+    assert found.jobs == 0
+
+
+def test_an_mp3_round_trip_of_such_an_mp3_is_warned_of_and_of_a_better_one_is_not() -> None:
+    (said,) = readiness.cautions(experiment(MP3))
+    assert "'mp3-32k'" in said
+    assert "magnatagatune" in said

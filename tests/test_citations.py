@@ -1,0 +1,48 @@
+"""What an experiment should cite, read by a parser of BibTeX that is not ours."""
+
+from pathlib import Path
+
+import bibtexparser
+import pytest
+
+from earmark import citations, lookup
+from earmark.datasets import names
+from earmark.representations import base
+
+EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+
+
+def keys(text: str) -> list[str]:
+    found = bibtexparser.parse_string(text)
+    assert not found.failed_blocks, found.failed_blocks[0].error
+    return [entry.key for entry in found.entries]
+
+
+def test_an_entry_stands_once_however_often_its_dataset_is_used() -> None:
+    found = keys(citations.bibliography(EXPERIMENTS / "demo.yml"))
+    assert len(found) == len(set(found))
+    assert {"earmark", "stevens1937mel", "plachouras2023benchmarks", "raffel2014mir_eval", "audiomentations"} <= {
+        *found
+    }
+
+
+def test_what_gives_nothing_to_cite_is_named_in_a_comment() -> None:
+    text = citations.bibliography(EXPERIMENTS / "thesis.yml")
+    assert "% representation openl3, which is not in this version of earmark, gives nothing to cite" in text
+
+
+def test_the_experiments_of_the_thesis_cite_their_four_datasets_without_any_file_of_them() -> None:
+    text = citations.bibliography(EXPERIMENTS / "thesis.yml")
+    for name in ("magnatagatune", "beatport-key", "tinysol", "vocalset"):
+        assert set(keys(names.card(name).bibtex)) <= set(keys(text))
+
+
+@pytest.mark.parametrize("name", [name for name, card in names.every().items() if card.bibtex])
+def test_the_entry_of_a_dataset_is_bibtex_with_author_or_title(name: str) -> None:
+    (entry, *_) = bibtexparser.parse_string(names.card(name).bibtex).entries
+    assert "title" in entry.fields_dict
+
+
+@pytest.mark.parametrize("name", lookup.names("representations"))
+def test_the_entry_of_a_representation_is_bibtex(name: str) -> None:
+    assert keys(base.load(name).card.bibtex)
