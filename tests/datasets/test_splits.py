@@ -135,7 +135,7 @@ def test_classes_that_cannot_be_parted_are_an_error_that_says_why() -> None:
     with pytest.raises(DataError, match=r"No class of 'label' has 3 clips, one for each part of a split\. Add clips"):
         random_split(clips(dict.fromkeys("abcdef", 1)), "label", (0.8, 0.1, 0.1), "mine", 0)
     with pytest.raises(DataError, match=r"No class of 'label' has 3 groups.*leave the groups out"):
-        random_split(clips({"a": 10, "b": 10}, group_of=10), "label", (0.8, 0.1, 0.1), "mine", 0)
+        random_split(clips({"a": 10, "b": 10}, group_of=5), "label", (0.8, 0.1, 0.1), "mine", 0)
 
 
 def test_rare_classes_are_counted_in_groups() -> None:
@@ -231,7 +231,12 @@ def test_ratios_set_an_official_split_aside_and_say_so() -> None:
     [
         ("fist", "label", "single", "has no split 'fist'. Did you mean 'first'? Its splits: first, folds"),
         (None, "labels", "single", "has no label 'labels'. Did you mean 'label'?"),
-        (None, "label", "every", "Expected split_type single, all or ratios such as [0.8, 0.1, 0.1], got 'every'"),
+        (
+            None,
+            "label",
+            "every",
+            "Expected split_type single, all, kfold-5 or ratios such as [0.8, 0.1, 0.1], got 'every'",
+        ),
     ],
 )
 def test_wrong_names_are_named(name: str | None, label: str, split_type: str, said: str) -> None:

@@ -132,9 +132,13 @@ def test_a_mistake_is_answered_at_its_place(old: str, new: str, message: str) ->
         ("[{name: folder}]", "16: 'folder' is your own data, so it needs a place, such as dir: data/my_audio."),
         ("[{name: folder, dir: nowhere}]", "36: There is nothing at 'nowhere'"),
         ("[{split_type: [0.8, 0.3]}]", "29: Expected ratios above 0 that sum to 1"),
+        ("[{split_type: kfold-2}]", "29: Expected 'split_type' to be 'single' or 'all' or 'kfold-5' (3 or more) or"),
         (
             "[{split_type: snigle}]",
-            "29: Expected 'split_type' to be 'single' or 'all' or a list, got 'snigle'. Did you",
+            (
+                "29: Expected 'split_type' to be 'single' or 'all' or 'kfold-5' (3 or more) or a list, got 'snigle'. "
+                "Did you mean 'single'?"
+            ),
         ),
     ],
 )

@@ -1,35 +1,46 @@
 """A dataset written as a class of four methods, the contract of the thesis (seed 003, section 2.2.2).
 
-    class MyData:
-        def __init__(self, root: Path): …                  the folder given as `dir:`, or one in the data home
-        def download(self) -> None: …                      `earmark get dataset package.module:MyData`
+    class MyNotes:
+        label = "instrument"                                may be left out: the label is then called "label"
+        card = DataCard(title=…, licence=…, bibtex=…)       may be left out
+        def __init__(self, root: Path): …                   the folder given as `dir:`, or one in the data home
+        def download(self) -> None: …                       by `earmark get dataset` alone; `root` may not exist yet
         def load_track_ids(self) -> list[str | int]: …
-        def load_label(self) -> dict[id, label]: …         or id → {name: label} where there are several
-        def load_audio_paths(self) -> dict[id, path]: …    absolute, or relative to the root
-        def get_splits(self) -> dict: …                    may be left out: one is drawn, stratified
-        def load_groups(self) -> dict[id, group]: …        may be left out: what must not straddle a split
+        def load_label(self) -> dict[id, label]: …          or id → {name: label} where there are several
+        def load_audio_paths(self) -> dict[id, path]: …     absolute, or relative to the root
+        def get_splits(self) -> dict: …                     may be left out: a stratified one is drawn
+        def load_groups(self) -> dict[id, group]: …         may be left out: what must not straddle a split
 
-`get_splits` returns {"train": ids, "valid": ids, "test": ids} ("validation" is read as valid), or one such, or a
-list of such folds, under each name. A label is a class name; a number (regression); a whole number under the name
-pitch (MIDI); a list (several classes, or numbers). `label = "instrument"` names the one label (default "label"),
-`card = DataCard(…)` says licence and citation.
+`get_splits` returns {"train": ids, "valid": ids, "test": ids}, or one such under each name, or a list of such folds
+under each name; "validation" is valid. A label is what a cell of a manifest's JSON lines may be (`manifest`): text is
+a class name, a number is a number (under the name pitch: MIDI), a list is several of either, None or NaN is unknown.
+A function of the root that returns a Dataset will do in place of the class.
+
+Differs from the thesis: nothing depends on the task (its `task_type`, `task_name`): a class returns all its labels by
+name, and a task takes the clips that have its own. Its `download_metadata` is not called.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from earmark import places
+from earmark.datasets._cells import Text, typed
 from earmark.datasets._listing import ROLES, nfc, split_of
 from earmark.datasets.base import Dataset, listed
-from earmark.errors import DataError, MissingPart
+from earmark.errors import DataError, MissingPart, hint
 from earmark.nouns import Clip, DataCard, Split, Target
 
 METHODS = ("download", "load_track_ids", "load_label", "load_audio_paths")
+START = "docs/new_dataset.md has a class to start from."
 
 
 def card(theirs: object, name: str) -> DataCard:
     """Return the card of a user's class, or one that says that nothing is known."""
+    _require_contract(theirs, name)
     found = getattr(theirs, "card", DataCard(title=name))
     if not isinstance(found, DataCard):
         raise DataError(f"Expected {name}.card to be an earmark.nouns.DataCard, got {type(found).__name__}.")
@@ -38,83 +49,180 @@ def card(theirs: object, name: str) -> DataCard:
 
 def made(theirs: object, name: str, folder: Path | None) -> Any:
     """Return a user's class with its root given. Raises DataError when it lacks one of the four methods."""
-    missing = [method for method in METHODS if not callable(getattr(theirs, method, None))]
-    if missing or not callable(theirs):
-        raise DataError(
-            f"Expected '{name}' to be a class with the methods {', '.join(METHODS)}; it lacks: {', '.join(missing)}. "
-            "docs/new_dataset.md has a class to start from."
-        )
-    return theirs(folder if folder is not None else places.data_folder(name.replace(":", ".")))
+    _require_contract(theirs, name)
+    if inspect.isfunction(theirs):
+        raise DataError(f"'{name}' is a function, so it has no download. Write a class. {START}")
+    return _called(theirs, name, _root(name, folder))
 
 
 def load(theirs: object, name: str, folder: Path | None) -> Dataset:
-    """Return the dataset that a user's class describes."""
-    one = made(theirs, name, folder)
-    root = folder if folder is not None else places.data_folder(name.replace(":", "."))
+    """Return the dataset that a user's class, or function, describes.
+
+    Raises MissingPart when a file or all of the audio is not there, DataError where an answer is not of the contract.
+    """
+    _require_contract(theirs, name)
+    root = _root(name, folder)
     try:
-        ids = [str(found) for found in one.load_track_ids()]
-        labels, paths = _by_text(one.load_label()), _by_text(one.load_audio_paths())
-        groups = _by_text(one.load_groups()) if hasattr(one, "load_groups") else {}
-        splits = _splits(one.get_splits(), name) if hasattr(one, "get_splits") else {}
+        one = _called(theirs, name, root)
+        found = one if inspect.isfunction(theirs) else _described(one, card(theirs, name), name, root)
     except FileNotFoundError as error:
-        raise MissingPart(
-            f"Dataset '{name}' found no '{error.filename}'. Type: earmark get dataset {name}, or correct its dir."
-        ) from error
-    if lost := [found for found in ids if found not in paths]:
-        raise DataError(f"{name}.load_audio_paths gives no path for {len(lost)} clips, first: {lost[0]}.")
-    clips = [
-        Clip(
-            nfc(found), root / paths[found], targets=_targets(one, found, labels, name), group=_text(groups.get(found))
+        raise MissingPart(_how_to_get(name, str(error.filename or error))) from error
+    if not isinstance(found, Dataset):
+        raise DataError(
+            f"Expected {name} to return an earmark.datasets.base.Dataset, got {type(found).__name__}. {START}"
         )
-        for found in ids
-    ]
-    return listed(name, card(theirs, name), root, clips, splits)
+    return found
 
 
-def _by_text(given: Mapping[Any, Any]) -> dict[str, Any]:
-    return {str(found): value for found, value in given.items()}
+def _require_contract(theirs: object, name: str) -> None:
+    if inspect.isfunction(theirs):
+        return
+    if not isinstance(theirs, type):
+        raise DataError(
+            f"Expected '{name}' to be a class, or a function of the root that returns a Dataset, got a value of type "
+            f"{type(theirs).__name__}. {START}"
+        )
+    if missing := [method for method in METHODS if not callable(getattr(theirs, method, None))]:
+        raise DataError(
+            f"Expected '{name}' to be a class with the methods {', '.join(METHODS)}; it lacks: {', '.join(missing)}. "
+            f"{START}"
+        )
 
 
-def _text(group: object) -> str | None:
-    return None if group is None else str(group)
-
-
-def _targets(one: object, clip: str, labels: Mapping[str, Any], name: str) -> dict[str, Target]:
-    if clip not in labels or labels[clip] is None:
-        return {}
-    value = labels[clip]
-    named = value if isinstance(value, Mapping) else {getattr(one, "label", "label"): value}
-    return {label: _target(found, label, clip, name) for label, found in named.items()}
-
-
-def _target(value: Any, label: str, clip: str, name: str) -> Target:
-    if isinstance(value, str):
-        return nfc(value)
-    if isinstance(value, Iterable):
-        several = [_target(one, label, clip, name) for one in value]
-        if all(isinstance(one, str) for one in several):
-            return tuple(str(one) for one in several)
-        return tuple(float(one) for one in several if isinstance(one, int | float))
+def _called(theirs: object, name: str, root: Path) -> Any:
+    call = cast(Callable[[Path], Any], theirs)
     try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{name}: expected a name, a number or a list for '{clip}', got {value!r}.") from error
-    return round(number) if label in ("pitch", "midi") else number
+        inspect.signature(call).bind(root)
+    except TypeError as error:
+        wanted = f"def {name.rpartition(':')[2]}(root)" if inspect.isfunction(theirs) else "def __init__(self, root)"
+        raise DataError(f"Expected {name} to take the folder of its files and no more: {wanted}.") from error
+    return call(root)
 
 
-def _splits(given: Mapping[str, Any], name: str) -> dict[str, tuple[Split, ...]]:
-    if not given:
+def _root(name: str, folder: Path | None) -> Path:
+    return folder if folder is not None else places.data_folder(name.replace(":", "."))
+
+
+def _how_to_get(name: str, lost: str) -> str:
+    return f"Dataset '{name}' found no '{lost}'. Type: earmark get dataset {name}, or correct its dir."
+
+
+def _described(one: Any, of_class: DataCard, name: str, root: Path) -> Dataset:
+    """Return the dataset that the answers of the methods make."""
+    ids = _ids(one.load_track_ids(), f"{name}.load_track_ids")
+    if not ids and not root.is_dir():
+        raise MissingPart(_how_to_get(name, str(root)))
+    if not ids:
+        raise DataError(f"{name}.load_track_ids: expected ids, got none.")
+    labels = _by_id(one.load_label(), f"{name}.load_label")
+    paths = _by_id(one.load_audio_paths(), f"{name}.load_audio_paths")
+    groups = _by_id(one.load_groups(), f"{name}.load_groups") if hasattr(one, "load_groups") else {}
+    splits = _splits(one.get_splits(), f"{name}.get_splits") if hasattr(one, "get_splits") else {}
+    for method, given in (("load_label", labels), ("load_audio_paths", paths)):
+        lost = [found for found in ids if found not in given]
+        if len(lost) == len(ids) or (lost and given is paths):
+            raise DataError(
+                f"{name}.{method} gives nothing for {len(lost)} of {len(ids)} ids, first '{lost[0]}'; it knows, for "
+                f"example, '{next(iter(given), '')}'. Use the ids of load_track_ids in all methods."
+            )
+    files = {found: root / _path(paths[found], found, name) for found in ids}
+    if not any(file.exists() for file in files.values()):
+        raise MissingPart(_how_to_get(name, str(files[ids[0]])))
+    targets = _targets(ids, labels, getattr(one, "label", "label"), name)
+    clips = [Clip(found, files[found], targets=targets[found], group=_group(groups.get(found), name)) for found in ids]
+    return listed(name, of_class, root, clips, splits)
+
+
+def _ids(given: object, where: str) -> list[str]:
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise DataError(f"{where}: expected a list of ids, got {type(given).__name__}.")
+    return [_id(one, where) for one in given]
+
+
+def _id(given: object, where: str) -> str:
+    if not isinstance(given, str | Integral):
+        raise DataError(f"{where}: expected each id to be text or a whole number, got {given!r}.")
+    return nfc(str(given))
+
+
+def _by_id(given: object, where: str) -> dict[str, Any]:
+    if not isinstance(given, Mapping):
+        raise DataError(f"{where}: expected a dict by id, got {type(given).__name__}.")
+    found = {_id(key, where): value for key, value in given.items()}
+    if len(found) < len(given):
+        raise DataError(
+            f"{where}: expected each id once, got {len(given)} keys for {len(found)} ids, such as 1 and '1'."
+        )
+    return found
+
+
+def _path(given: object, clip: str, name: str) -> Path:
+    if not isinstance(given, str | Path):
+        raise DataError(f"{name}.load_audio_paths: expected a path for '{clip}', got {given!r}.")
+    return Path(given)
+
+
+def _group(given: object, name: str) -> str | None:
+    plain = _plain(given)
+    return None if plain is None else _id(plain, f"{name}.load_groups")
+
+
+def _targets(ids: Iterable[str], labels: Mapping[str, Any], only: str, name: str) -> Mapping[str, Mapping[str, Target]]:
+    """Return the targets of each clip: a label's values are read as a column of a manifest is."""
+    named = {found: _named(labels.get(found), only) for found in ids}
+    targets: dict[str, dict[str, Target]] = {found: {} for found in named}
+    for label in dict.fromkeys(label for of_clip in named.values() for label in of_clip):
+        cells = [(f"{name}, clip '{found}'", _plain(of_clip.get(label))) for found, of_clip in named.items()]
+        column = typed(label, cells)
+        for found, target in zip(named, column.targets, strict=True):
+            if target is not None:
+                targets[found][column.label] = target
+    return targets
+
+
+def _named(given: object, only: str) -> Mapping[str, Any]:
+    return {str(key): value for key, value in given.items()} if isinstance(given, Mapping) else {only: given}
+
+
+def _plain(given: Any) -> object:
+    """Return a value as JSON would hold it: arrays and sets are lists, text is no number, NaN is nothing."""
+    value = given.tolist() if hasattr(given, "tolist") else given
+    if isinstance(value, str):
+        return Text(value)
+    if isinstance(value, set | frozenset):
+        return sorted((_plain(one) for one in value), key=str)  # a set has another order in each process
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _splits(given: object, where: str) -> dict[str, tuple[Split, ...]]:
+    if given is None:
         return {}
-    if all(str(key).lower() in ROLES for key in given):
-        return {"given": (_split(given, name),)}
+    if not isinstance(given, Mapping):
+        raise DataError(f"{where}: expected {{'train': ids, 'valid': ids, 'test': ids}}, got {type(given).__name__}.")
+    if any(_role(key) for key in given):
+        return {"given": (_split(given, where),)}
     return {
-        str(key): tuple(_split(fold, name) for fold in (found if isinstance(found, Sequence) else [found]))
+        str(key): tuple(
+            _split(fold, f"{where}, '{key}'") for fold in (found if isinstance(found, list | tuple) else [found])
+        )
         for key, found in given.items()
     }
 
 
-def _split(roles: Mapping[str, Iterable[object]], name: str) -> Split:
-    unknown = [key for key in roles if str(key).lower() not in ROLES]
-    if unknown:
-        raise DataError(f"{name}.get_splits: expected train, valid and test, got '{unknown[0]}'.")
-    return split_of({ROLES[str(key).lower()]: [nfc(str(one)) for one in ids] for key, ids in roles.items()})
+def _role(given: object) -> str | None:
+    return ROLES.get(str(given).lower())
+
+
+def _split(given: object, where: str) -> Split:
+    came = [str(key) for key in given] if isinstance(given, Mapping) else [type(given).__name__]
+    unknown = [key for key in came if _role(key) is None]
+    if unknown or not isinstance(given, Mapping):
+        raise DataError(
+            f"{where}: expected train, valid and test with ids, got '{unknown[0]}'.{hint(unknown[0], ROLES)}"
+        )
+    roles = {_role(key): _ids(ids, f"{where}, '{key}'") for key, ids in given.items()}
+    if len(roles) < len(given):
+        raise DataError(f"{where}: expected each part once, got {', '.join(came)}: two of them are one.")
+    return split_of({str(role): ids for role, ids in roles.items()})

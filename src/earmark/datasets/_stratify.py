@@ -24,16 +24,30 @@ class Unit(NamedTuple):
 
 
 def units_of(clips: Iterable[Clip], label: str) -> list[Unit]:
-    """Return groups and single clips, in an order that their names give."""
+    """Return groups and single clips, in an order that their names give; no groups where they name the label."""
     ordered = sorted(clips, key=lambda clip: clip.id)
+    is_alone = groups_name_label(ordered, label)
     members = defaultdict[tuple[str, str], list[int]](list)
     for index, clip in enumerate(ordered):
-        members[("clip", clip.id) if clip.group is None else ("group", clip.group)].append(index)
+        members[("clip", clip.id) if is_alone or clip.group is None else ("group", clip.group)].append(index)
     strata = strata_of(ordered, label)
     return [
         Unit(tuple(ordered[i].id for i in indices), Counter(name for i in indices for name in strata[i]))
         for _, indices in sorted(members.items())
     ]
+
+
+def groups_name_label(clips: Iterable[Clip], label: str) -> bool:
+    """Say whether each class sits in one group, as where singers are told apart and clips are grouped by singer.
+
+    Kept whole, such groups would leave no class in two parts of a split. One group of all clips names nothing.
+    """
+    groups_of = defaultdict[str, set[str | None]](set)
+    for clip in clips:
+        for name in _classes(clip.targets[label]):
+            groups_of[name].add(clip.group)
+    groups = set[str | None]().union(*groups_of.values())
+    return len(groups) > 1 and None not in groups and all(len(one) == 1 for one in groups_of.values())
 
 
 def strata_of(clips: Sequence[Clip], label: str) -> list[tuple[str, ...]]:

@@ -80,7 +80,7 @@ def listed(
 ) -> Dataset:
     """Return a published dataset without the clips its card knows as bad, or that were not fetched; its notes say so.
 
-    Its version is the publisher's, plus 8 digits of what was listed: ids, targets, groups, splits. Raises
+    Its version is the publisher's, if any, plus 8 digits of what was listed: ids, targets, groups, splits. Raises
     DataError when a split names a clip that is not there.
     """
     every = tuple(clips)
@@ -91,7 +91,7 @@ def listed(
         said.append(f"a subset: {len(kept)} of {len(every)} clips, those that `earmark get` was asked for")
     ids = {clip.id for clip in every} - {clip.id for clip in kept}
     cut = {key: tuple(_without(fold, ids) for fold in folds) for key, folds in splits.items()}
-    version = f"{card.version}+{version_of(kept, cut)[:8]}"
+    version = f"{card.version}+{version_of(kept, cut)[:8]}".removeprefix("+")
     return Dataset(name, version, root, kept, cut, card, (*notes, *said))
 
 

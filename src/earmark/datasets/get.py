@@ -58,6 +58,8 @@ def get(
     """
     theirs = lookup.external(name)
     if theirs is not None:
+        if only is not None or subset is not None:
+            raise DataError(f"'{name}' downloads itself, whole: leave out --only and --subset.")
         _methods.made(theirs, name, folder).download()
         return Got(names.load(name, folder), ())
     named = names.find(name)

@@ -1,11 +1,12 @@
 """Parts of a dataset, drawn by rule and seed: stratified by label, groups kept whole, whatever the order of clips."""
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from earmark.datasets._stratify import n_units_of_each, spread, strata_of, units_of
+from earmark.datasets._stratify import Unit, groups_name_label, n_units_of_each, spread, strata_of, units_of
 from earmark.datasets.base import Dataset
 from earmark.errors import DataError, hint
 from earmark.identity import generator
@@ -14,6 +15,8 @@ from earmark.nouns import Clip, Split
 DEFAULT_RATIOS = (0.8, 0.1, 0.1)
 VALID_RATIO = 0.1
 SMALLER_GROUPS = "Group by something that the classes share, leave the groups out, or give a split."
+KFOLD = re.compile(r"kfold-([1-9]\d*)")
+FEWEST_FOLDS = 3  # one to test, one to validate, the rest to train
 
 SplitType = str | Sequence[float]
 
@@ -34,8 +37,9 @@ def resolve(
 
     `name`: an official split, or None for the default. `split_type`: "single" = its first fold; "all" = all its
     folds, or those of every official split when no name is given; two or three ratios (train, valid, test or
-    train, test) = a seeded stratified draw in place of the official ones. Where none is official, 80/10/10 are
-    drawn. A split without a valid part gets one from train. Raises DataError when a part would be empty.
+    train, test) = a seeded stratified draw in place of the official ones; "kfold-5" = so many stratified folds.
+    Where none is official, 80/10/10 are drawn. A split without a valid part gets one from train. Raises DataError
+    when a part would be empty.
     """
     dataset.require_label(label)
     clips = [clip for clip in dataset.clips if label in clip.targets]
@@ -44,10 +48,11 @@ def resolve(
         raise DataError(
             f"Dataset '{dataset.name}' has no split '{name}'.{hint(name, dataset.splits)} Its splits: {known}."
         )
-    if isinstance(split_type, str) and split_type not in ("single", "all"):
-        raise DataError(f"Expected split_type single, all or ratios such as [0.8, 0.1, 0.1], got '{split_type}'.")
+    n_folds = _n_folds(split_type)
     official = dataset.splits_for(label)
-    if not isinstance(split_type, str) or not (official or name):
+    if n_folds:
+        drawn = _drawn_folds(dataset, clips, label, n_folds, seed)
+    elif not isinstance(split_type, str) or not (official or name):
         ratios = DEFAULT_RATIOS if isinstance(split_type, str) else tuple(split_type)
         drawn = [_drawn(dataset, clips, label, ratios, seed)]
     else:
@@ -69,17 +74,41 @@ def random_split(clips: Iterable[Clip], label: str, ratios: Sequence[float], *se
     """
     shares = _checked(ratios)
     units = units_of(clips, label)
-    if max(n_units_of_each(units).values(), default=0) < len(shares):
-        has_groups = any(len(unit.ids) > 1 for unit in units)
-        whole, remedy = ("groups", SMALLER_GROUPS) if has_groups else ("clips", "Add clips.")
-        raise DataError(f"No class of '{label}' has {len(shares)} {whole}, one for each part of a split. {remedy}")
+    _require_enough(units, label, len(shares))
     parts = spread(units, shares, generator("split", *seed_parts, {"label": label, "ratios": list(shares)}))
-    if not all(parts):
-        counts = ", ".join(str(len(part)) for part in parts)
-        raise DataError(
-            f"Expected clips in each part of {_percent(shares)}, got {counts}. Add clips or smaller groups."
-        )
+    _require_filled(parts, _percent(shares))
     return Split(parts[0], parts[1] if len(parts) == 3 else (), parts[-1])
+
+
+def k_folds(clips: Iterable[Clip], label: str, k: int, *seed_parts: object) -> tuple[Split, ...]:
+    """Draw `k` parts of one size, stratified by `label`, groups kept whole, and return the folds of `hear_folds`.
+
+    The same for any order of the clips. Raises DataError when no class has a group for every part, or k is below 3.
+    """
+    _require_folds(k)
+    units = units_of(clips, label)
+    _require_enough(units, label, k)
+    parts = spread(units, (1 / k,) * k, generator("split", *seed_parts, {"label": label, "folds": k}))
+    _require_filled(parts, f"kfold-{k}")
+    return hear_folds(parts)
+
+
+def hear_folds(parts: Sequence[Sequence[str]]) -> tuple[Split, ...]:
+    """Return a fold for each part: fold i tests on part i, validates on the next, the first after the last.
+
+    Fold i trains on all other parts, in their order. Raises DataError for fewer than three. Source: HEAR 2021's
+    hear-eval-kit (data_splits_from_folds), where parts are taken in the order of their names.
+    """
+    k = len(parts)
+    _require_folds(k)
+    return tuple(
+        Split(
+            train=tuple(one for place, part in enumerate(parts) if place not in (i, (i + 1) % k) for one in part),
+            valid=tuple(parts[(i + 1) % k]),
+            test=tuple(parts[i]),
+        )
+        for i in range(k)
+    )
 
 
 def carve_valid(
@@ -126,18 +155,48 @@ def rare_classes(clips: Iterable[Clip], label: str, n_parts: int) -> tuple[str, 
     return tuple(sorted(name for name, count in counts.items() if count < n_parts))
 
 
+def _n_folds(split_type: SplitType) -> int | None:
+    """Return the number of folds that "kfold-5" asks for, None for what is no such word. Raises DataError."""
+    found = KFOLD.fullmatch(split_type) if isinstance(split_type, str) else None
+    if isinstance(split_type, str) and not found and split_type not in ("single", "all"):
+        raise DataError(
+            f"Expected split_type single, all, kfold-5 or ratios such as [0.8, 0.1, 0.1], got '{split_type}'."
+        )
+    return int(found[1]) if found else None
+
+
 def _drawn(dataset: Dataset, clips: list[Clip], label: str, ratios: Sequence[float], seed: int) -> NamedSplit:
     split = random_split(clips, label, ratios, dataset.name, seed)
-    official = (
-        f"official split set aside ({', '.join(dataset.splits_for(label))})"
-        if dataset.splits_for(label)
-        else "no official split"
-    )
-    notes = [f"{official}: a stratified {_percent(ratios)} split was drawn with seed {seed}{_whole(clips)}"]
-    if rare := rare_classes(clips, label, len(ratios)):
-        notes.append(f"too few clips or groups to be in every part: {_some(rare)}")
-    named = NamedSplit("-".join(["random", *(f"{ratio:g}" for ratio in ratios)]), 0, split, "; ".join(notes))
+    what = f"a stratified {_percent(ratios)} split was drawn with seed {seed}"
+    note = _note_of_draw(dataset, clips, label, what, len(ratios))
+    named = NamedSplit("-".join(["random", *(f"{ratio:g}" for ratio in ratios)]), 0, split, note)
     return _with_valid(named, dataset, clips, label, seed)
+
+
+def _drawn_folds(dataset: Dataset, clips: list[Clip], label: str, k: int, seed: int) -> list[NamedSplit]:
+    folds = k_folds(clips, label, k, dataset.name, seed)
+    note = _note_of_draw(dataset, clips, label, f"{k} stratified folds were drawn with seed {seed}", k)
+    return [NamedSplit(f"kfold-{k}", fold, split, note) for fold, split in enumerate(folds)]
+
+
+def _note_of_draw(dataset: Dataset, clips: list[Clip], label: str, what: str, n_parts: int) -> str:
+    """Say what was drawn, in place of what, and which classes are too rare for it."""
+    if official := dataset.splits_for(label):
+        before = f"official split set aside ({', '.join(official)})"
+    elif dataset.splits:
+        before = f"no official split for '{label}' (its official splits were made for {_made_for(dataset)})"
+    else:
+        before = "no official split"
+    notes = [f"{before}: {what}{_whole(clips, label)}"]
+    if rare := rare_classes(clips, label, n_parts):
+        notes.append(f"too few clips or groups to be in every part: {_some(rare)}")
+    return "; ".join(notes)
+
+
+def _made_for(dataset: Dataset, *names: str) -> str:
+    """Return the labels that splits (none named: all) were made for, "" where for any."""
+    cards = [card for card in dataset.card.splits if card.name in (names or dataset.splits)]
+    return ", ".join(dict.fromkeys(label for card in cards for label in card.labels))
 
 
 def _official(
@@ -153,7 +212,9 @@ def _official(
                 f"Split '{name}' of '{dataset.name}' has no {role} clip with '{label}'. Add some, "
                 "or draw a split by split_type: [0.8, 0.1, 0.1]."
             )
-    return _with_valid(NamedSplit(name, fold, kept, ""), dataset, clips, label, seed)
+    made_for = "" if name in dataset.splits_for(label) else _made_for(dataset, name)
+    note = f"split '{name}' was made for {made_for}, not for '{label}'" if made_for else ""
+    return _with_valid(NamedSplit(name, fold, kept, note), dataset, clips, label, seed)
 
 
 def _with_valid(named: NamedSplit, dataset: Dataset, clips: list[Clip], label: str, seed: int) -> NamedSplit:
@@ -161,7 +222,9 @@ def _with_valid(named: NamedSplit, dataset: Dataset, clips: list[Clip], label: s
     if named.split.valid:
         return named
     split = carve_valid(named.split, clips, label, dataset.name, named.name, named.fold, seed)
-    note = f"no valid part: {VALID_RATIO:.0%} of train was drawn with seed {seed}{_whole(clips)}"
+    members = set(named.split.train)
+    train = [clip for clip in clips if clip.id in members]
+    note = f"no valid part: {VALID_RATIO:.0%} of train was drawn with seed {seed}{_whole(train, label)}"
     return named._replace(split=split, note="; ".join(filter(None, (named.note, note))))
 
 
@@ -174,7 +237,27 @@ def _checked(ratios: Sequence[float]) -> tuple[float, ...]:
     return tuple(float(ratio) for ratio in ratios)
 
 
-def _whole(clips: Iterable[Clip]) -> str:
+def _require_folds(k: int) -> None:
+    if k < FEWEST_FOLDS:
+        raise DataError(f"Expected {FEWEST_FOLDS} folds or more, to test, validate and train on, got {k}.")
+
+
+def _require_enough(units: Sequence[Unit], label: str, n_parts: int) -> None:
+    if max(n_units_of_each(units).values(), default=0) < n_parts:
+        has_groups = any(len(unit.ids) > 1 for unit in units)
+        whole, remedy = ("groups", SMALLER_GROUPS) if has_groups else ("clips", "Add clips.")
+        raise DataError(f"No class of '{label}' has {n_parts} {whole}, one for each part of a split. {remedy}")
+
+
+def _require_filled(parts: Sequence[Sequence[str]], what: str) -> None:
+    if not all(parts):
+        counts = ", ".join(str(len(part)) for part in parts)
+        raise DataError(f"Expected clips in each part of {what}, got {counts}. Add clips or smaller groups.")
+
+
+def _whole(clips: Sequence[Clip], label: str) -> str:
+    if groups_name_label(clips, label):
+        return "; groups name the label itself, so clips are drawn one by one"
     return ", groups kept whole" if any(clip.group for clip in clips) else ""
 
 

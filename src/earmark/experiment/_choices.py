@@ -14,7 +14,7 @@ from earmark.tasks import Task
 
 Aggregation = Literal["embedding_mean", "prediction"]
 Statistic = Literal["mean", "std"]
-SplitType = Literal["single", "all"] | tuple[float, ...]
+SplitType = str | tuple[float, ...]  # "single", "all", "kfold-5", or ratios
 # Their order changes no number and no name; the order of everything else does, as of steps and layers.
 UNORDERED = ("experiments", "datasets", "representations", "probes", "metrics", "seeds")
 

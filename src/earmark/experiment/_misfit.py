@@ -97,6 +97,7 @@ _WORDS = {
     "finite_number": "a finite number",
     "list_type": "a list",
     "model_type": "a mapping",
+    "string_pattern_mismatch": "'kfold-5' (3 or more)",  # the only text with a pattern
     "string_type": "text",
     "too_short": "a list with at least one entry",
 }

@@ -83,6 +83,9 @@ class ProbeShape(Shape):
     """Probability that a hidden unit is silenced in training."""
 
 
+Folds = Annotated[str, Field(pattern=r"^kfold-([3-9]|[1-9]\d+)$")]
+
+
 class DatasetShape(Shape):
     """Where clips come from."""
 
@@ -94,8 +97,8 @@ class DatasetShape(Shape):
     """… and score on that one, which has the same labels."""
     dir: str | None = Field(None, examples=["data/tinysol"])
     """Its folder (a manifest: its file), relative to the current folder; the data home when left out."""
-    split_type: Literal["single", "all"] | list[float] | None = Field(None, examples=[[0.8, 0.1, 0.1]])
-    """The first official fold, all of them, or ratios of train, valid and test to draw; single when left out."""
+    split_type: Literal["single", "all"] | Folds | list[float] | None = Field(None, examples=[[0.8, 0.1, 0.1]])
+    """The first official fold, all, kfold-5 or ratios of train, valid and test to draw; single when left out."""
     subset: int | None = Field(None, ge=1, examples=[200])
     """Keep so many clips, drawn by class with a fixed seed."""
 

@@ -211,8 +211,8 @@ def _said(error: MarkedYAMLError, text: str) -> str:
 def override(root: Item, text: str, number: int, names: Mapping[str, str]) -> None:
     """Set a value in place: `text` is "path.to.key=value", the `number`-th of its kind; the value is YAML.
 
-    Every key on the way must exist; the last may be new. A `*` stands for every entry of a list. `names` maps old names of keys to new ones: either is
-    understood. Raises SpecError in the file "--set", line `number`.
+    Every key on the way must exist; the last may be new. A `*` stands for every entry of a list. `names` maps
+    old names of keys to new ones: either is understood. Raises SpecError in the file "--set", line `number`.
     """
     path, equals, value = text.partition("=")
     start = Place("--set", number, 1)

@@ -18,6 +18,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from earmark import deformations, lookup
+from earmark.datasets import names
 from earmark.deformations import Chain, Step
 from earmark.errors import UserError
 from earmark.experiment import _build, _misfit, _shape, _synonyms, _yaml
@@ -29,6 +30,7 @@ from earmark.experiment._choices import (
     RepresentationChoice,
     TaskChoice,
 )
+from earmark.representations import base
 
 __all__ = [
     "EXAMPLE_CHAINS",
@@ -132,11 +134,11 @@ def _require_aggregation(aggregation: str) -> None:
 
 
 def _require_dataset(name: str) -> None:
-    lookup.find("datasets", name)
+    names.card(name)
 
 
 def _require_own_data(dataset: DatasetChoice) -> None:
-    if lookup.find("datasets", dataset.train).module.__name__.rpartition(".")[2] in OWN_DATA:
+    if lookup.external(dataset.train) is None and names.find(dataset.train).file_name in OWN_DATA:
         if dataset.dir is None:
             raise UserError(f"'{dataset.train}' is your own data, so it needs a place, such as dir: data/my_audio.")
         if not dataset.dir.exists():
@@ -159,7 +161,7 @@ def _require_representation(name: str) -> None:
         raise UserError(f"Modifier '{modifier}:' is not here yet. Known: {', '.join(lookup.names('representations'))}.")
     if "+" in name:
         raise UserError(f"'{name}': joining representations by + is not here yet. Name them one by one.")
-    if lookup.external(name) is None:
+    if not base.is_not_yet(name) and lookup.external(name) is None:
         lookup.find("representations", name)
 
 
