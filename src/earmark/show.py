@@ -94,7 +94,8 @@ def estimate(found: Estimate, as_json: bool) -> None:
     for note in found.notes:
         remark(f"note: {note}")
     for missing in found.missing:
-        print(f"{'missing':>11}: {missing.noun} {missing.name}: {missing.remedy}")
+        size = f" ({missing.size_bytes / 1e9:.2f} GB to fetch)" if missing.size_bytes else ""
+        print(f"{'missing':>11}: {missing.noun} {missing.name}{size}: {missing.remedy}")
     for name, count in (("embeddings", found.embeddings), ("probes", found.probes), ("scores", found.scores)):
         print(f"{name:>11}: {count.missing:>6,} to make, {count.total - count.missing:,} of {count.total:,} are there")
     if found.failed:

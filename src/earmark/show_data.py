@@ -13,7 +13,7 @@ from earmark import conformance, listings, show, tasks
 from earmark.datasets import check, names, records
 from earmark.datasets.check import Description
 from earmark.datasets.get import Got, Only, get
-from earmark.errors import UserError
+from earmark.errors import MissingPart, UserError
 from earmark.listings import DatasetLine, TaskLine
 from earmark.report import datasets as page
 from earmark.report import figures
@@ -93,12 +93,32 @@ def description(noun: str, name: str, folder: Path | None, label: str | None, pl
     if task is not None and task.dataset is None:
         print(json.dumps(asdict(task)) if as_json else f"{task.name}: {task.description}, crossed with any dataset")
         return
-    dataset = names.load(task.dataset if task is not None and task.dataset else name, folder)
+    of = task.dataset if task is not None and task.dataset else name
+    try:
+        dataset = names.load(of, folder)
+    except MissingPart:
+        _print_card(of, as_json)  # what is known without its files
+        raise
     label, split = (task.label, task.split) if task is not None else (label, None)
     found = check.describe(dataset, label, split=split)
     if plot is not None:
         _draw(found, plot)
     print(json.dumps(asdict(found), indent=1)) if as_json else show.console().print(check.render_description(found))
+
+
+def _print_card(name: str, as_json: bool) -> None:
+    card = names.card(name)
+    if as_json:
+        print(json.dumps(asdict(card), ensure_ascii=False))
+        return
+    facts = ("title", "version", "status", "licence", "homepage", "audio", "n_clips", "hours", "instructions")
+    for fact in facts:
+        if value := getattr(card, fact):
+            print(f"{fact:>13}: {value}")
+    for label in card.labels:
+        print(f"{'label':>13}: {label.name} ({label.kind}, {label.n_classes or '?'} classes): {label.description}")
+    for split in card.splits:
+        print(f"{'split':>13}: {split.name}, for {', '.join(split.labels) or 'all labels'}: {split.origin}")
 
 
 def _draw(found: Description, plot: Path) -> None:

@@ -14,11 +14,12 @@ from earmark.representations import base
 
 @dataclass(frozen=True)
 class Missing:
-    """A part that is not here: "dataset" or "representation", its name, and what to do."""
+    """A part that is not here: "dataset" or "representation", its name, what to do, bytes to fetch if published."""
 
     noun: str
     name: str
     remedy: str
+    size_bytes: int | None = None
 
 
 def without_missing(experiment: Experiment, load: Load) -> tuple[Experiment, tuple[Missing, ...]]:
@@ -29,12 +30,16 @@ def without_missing(experiment: Experiment, load: Load) -> tuple[Experiment, tup
         try:
             get()
         except MissingPart as error:
-            lost[noun, name] = Missing(noun, name, str(error))
+            lost[noun, name] = Missing(noun, name, str(error), _size(name) if noun == "dataset" else None)
             return False
         return True
 
     blocks = tuple(_cut(block, load, is_here) for block in experiment.blocks)
     return replace(experiment, blocks=blocks), tuple(lost.values())
+
+
+def _size(dataset: str) -> int | None:
+    return sum(source.size_bytes or 0 for source in names.card(dataset).sources) or None
 
 
 def _cut(block: Block, load: Load, is_here: Callable[[str, str, Callable[[], object]], bool]) -> Block:
