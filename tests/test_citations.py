@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import bibtexparser
 import pytest
+from bibtexparser.entrypoint import parse_string
 
 from earmark import citations, lookup
 from earmark.datasets import names
@@ -13,7 +13,7 @@ EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 
 
 def keys(text: str) -> list[str]:
-    found = bibtexparser.parse_string(text)
+    found = parse_string(text)
     assert not found.failed_blocks, found.failed_blocks[0].error
     return [entry.key for entry in found.entries]
 
@@ -39,7 +39,7 @@ def test_the_experiments_of_the_thesis_cite_their_four_datasets_without_any_file
 
 @pytest.mark.parametrize("name", [name for name, card in names.every().items() if card.bibtex])
 def test_the_entry_of_a_dataset_is_bibtex_with_author_or_title(name: str) -> None:
-    (entry, *_) = bibtexparser.parse_string(names.card(name).bibtex).entries
+    (entry, *_) = parse_string(names.card(name).bibtex).entries
     assert "title" in entry.fields_dict
 
 
