@@ -53,6 +53,10 @@ WRAPPED = {
     "ray": "experiment",
     "submitit": "experiment",
     "streamlit": "report",
+    "altair": "report",
+    "vl_convert": "report",
+    "requests": "sources",
+    "urllib3": "sources",
 }
 NEVER = {"torchaudio", "torchcodec", "fairseq", "tensorflow", "keras", "librosa"}
 

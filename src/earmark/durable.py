@@ -56,6 +56,11 @@ def remove(path: Path) -> None:
     _step(lambda: path.unlink(missing_ok=True))
 
 
+def cut(path: Path, n_bytes: int) -> None:
+    """Cut a file to its first bytes. Not synced: whoever cuts must bear the return of the rest after a power loss."""
+    _step(lambda: os.truncate(path, n_bytes))
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it; on return their names are on the disk."""
     if not path.is_dir():

@@ -1,0 +1,1 @@
+"""Files fetched once, resumed, verified and safely unpacked: what datasets and weights share."""
