@@ -92,3 +92,10 @@ def test_on_miniatures_it_runs_to_its_six_tables(name: str, miniatures: Path) ->
     tagging = next(task for task in n_conditions if "magnatagatune" in task or task == "autotagging")
     assert len(n_conditions.pop(tagging)) == (4 if name == "thesis" else 5)
     assert {len(conditions) for conditions in n_conditions.values()} == {5}
+
+
+def test_a_table_of_a_miniature_says_that_it_is_unverified(miniatures: Path) -> None:
+    probe = "{preset: mir_ref-fixed, only: [M1], epochs: 1}"
+    one = f"{{task: tinysol_instrument, representations: [logmel], probes: [{probe}]}}"
+    done = earmark.run(EXPERIMENTS / "thesis.yml", overrides=[f"experiments=[{one}]", "resamples=20"], quiet=True)
+    assert "UNVERIFIED: this copy of tinysol was never counted" in earmark.table(done)

@@ -85,7 +85,7 @@ def run(
         _required(file or config),
         run_id=run_id,
         stage=stage,
-        jobs=jobs or len(os.sched_getaffinity(0)),
+        jobs=jobs or _cores(),
         overrides=overrides or (),
         skip_clean=skip_clean,
         skip_deformed=skip_deformed,
@@ -199,13 +199,17 @@ def check(
     name: Annotated[str, typer.Argument(help="a name; of an experiment, its file")],
     folder: Folder = None,
     label: Label = None,
+    with_audit: Annotated[
+        bool, typer.Option("--audit/--no-audit", help="of a dataset: embed it, and compare the parts of its splits")
+    ] = True,
+    jobs: Jobs = None,
     as_json: Json = False,
 ) -> None:
     """Check your data, a representation or an experiment file; exit 1 when something is wrong."""
     if noun == "dataset":
         from earmark import show_data
 
-        is_right = show_data.dataset_verdict(name, folder, label, as_json)
+        is_right = show_data.dataset_verdict(name, folder, label, as_json, with_audit, jobs or _cores())
     else:
         from earmark import show
 
@@ -285,6 +289,10 @@ def cite(file: File = None, config: Config = None) -> None:
     from earmark import citations
 
     print(citations.bibliography(_required(file or config)), end="")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _required(file: Path | None) -> Path:

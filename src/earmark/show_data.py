@@ -14,6 +14,7 @@ from earmark.datasets import check, names, records
 from earmark.datasets.check import Description
 from earmark.datasets.get import Got, Only, get
 from earmark.errors import MissingPart, UserError
+from earmark.experiment import audit
 from earmark.listings import DatasetLine, TaskLine
 from earmark.report import datasets as page
 from earmark.report import figures
@@ -130,10 +131,19 @@ def _draw(found: Description, plot: Path) -> None:
     show.remark(f"plot: {plot}")
 
 
-def dataset_verdict(name: str, folder: Path | None, label: str | None, as_json: bool) -> bool:
-    """Print what is wrong with a dataset; keep the record when a published one is whole. Return whether nothing is."""
+def dataset_verdict(
+    name: str, folder: Path | None, label: str | None, as_json: bool, with_audit: bool, jobs: int
+) -> bool:
+    """Print what is wrong with a dataset; keep the record when a published one is whole. Return whether nothing is.
+
+    `with_audit` embeds every clip, and asks of each split what its parts share.
+    """
     dataset = names.load(name, folder)
-    report = check.examine(dataset, label)
+    report = check.examine(dataset, label, jobs)
+    if with_audit and dataset.labels:
+        # Groups are in the report already; here come stretches of the same audio and near-duplicates.
+        shared = audit.findings(audit.of_dataset(dataset, jobs=jobs, label=label, quiet=as_json), ["audio", "near"])
+        report = report.joined_by(shared)
     print(json.dumps(asdict(report), indent=1)) if as_json else show.console().print(check.render_report(report))
     broken = conformance.broken_by_dataset(dataset)
     for law in broken:

@@ -56,6 +56,7 @@ class Table:
     n_failed: int
     ci_level: float
     ci_method: str
+    doubt: str = ""
 
     @property
     def title(self) -> str:
@@ -70,7 +71,7 @@ class Table:
         failed = f" {self.n_failed} clips could not be scored." if self.n_failed else ""
         return (
             f"Mean over seeds [{self.ci_level:.0%} interval: {self.ci_method}]. "
-            f"{UNTOLD} cannot be told from the constant predictor.{failed}"
+            f"{UNTOLD} cannot be told from the constant predictor.{failed}{self.doubt}"
         )
 
 
@@ -117,7 +118,16 @@ def _table(rows: Sequence[Result], metric: str | None, average: str | None) -> T
         max(row.n_failed for row in of_average),
         first.ci_level,
         "; ".join(dict.fromkeys(row.ci_method for row in of_average if row.value is not None)),
+        _doubt(of_average),
     )
+
+
+def _doubt(rows: Sequence[Result]) -> str:
+    """Say what of a table was never held against what was published, "" where all was."""
+    if any(row.unverified for row in rows if row.probe == "constant"):
+        return f" UNVERIFIED: this copy of {rows[0].dataset} was never counted against what is published of it."
+    names = dict.fromkeys(row.representation for row in rows if row.unverified)
+    return f" UNVERIFIED: {', '.join(names)} was never checked against an independent one." if names else ""
 
 
 def _best(rows: Iterable[Result | None]) -> float | None:

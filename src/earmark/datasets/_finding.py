@@ -1,8 +1,8 @@
 """What a check of a dataset found."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from earmark.datasets.records import Record
 
@@ -33,6 +33,15 @@ class Report:
     def ok(self) -> bool:
         """Whether no finding is an error: none would make a score wrong, or leave a clip out."""
         return not any(finding.severity == "error" for finding in self.findings)
+
+    def joined_by(self, more: Iterable[Finding]) -> "Report":
+        """Return the report with further findings, errors first."""
+        return replace(self, findings=by_severity([*self.findings, *more]))
+
+
+def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings with the errors first, then the warnings, in the order given."""
+    return tuple(sorted(findings, key=lambda finding: get_args(Severity).index(finding.severity)))
 
 
 def counted(n: int, noun: str) -> str:

@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from earmark.datasets._description import Counts, Description, LabelDescription, describe
-from earmark.datasets._finding import Finding, Report, Severity, counted, listed
+from earmark.datasets._finding import Finding, Report, Severity, by_severity, counted, listed
 from earmark.datasets._published import card_findings, record_of
 from earmark.datasets._sound import duplicate_findings, listen, sound_findings
 from earmark.datasets._targets import label_findings, split_findings
@@ -49,8 +49,8 @@ def examine(dataset: Dataset, label: str | None = None, jobs: int = 1) -> Report
     findings += split_findings(dataset, labels) + _skipped(dataset)
     is_whole = is_published(dataset) and not card_findings(dataset)
     record = record_of(dataset, sounds) if is_whole and all(one.reason is None for one in sounds.values()) else None
-    ordered = sorted(findings + card_findings(dataset), key=lambda finding: ORDER.index(finding.severity))
-    return Report(dataset.name, dataset.version, len(dataset.clips), tuple(ordered), record)
+    ordered = by_severity(findings + card_findings(dataset))
+    return Report(dataset.name, dataset.version, len(dataset.clips), ordered, record)
 
 
 def is_published(dataset: Dataset) -> bool:

@@ -10,18 +10,20 @@ import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal, get_args
 
 from earmark import durable, identity, places
+from earmark.datasets import names
 from earmark.deformations import CLEAN
 from earmark.errors import AudioError, Refused, UnknownName
-from earmark.experiment import engines, results, spec, subjects, work
+from earmark.experiment import audit, engines, leaks, readiness, results, spec, subjects, work
 from earmark.experiment import plan as planning
 from earmark.experiment.keys import Facts, Keys
 from earmark.experiment.plan import Plan, Scoring, Shard
 from earmark.experiment.progress import bar
+from earmark.experiment.readiness import Missing
 from earmark.experiment.results import Run
 from earmark.experiment.spec import Block, Experiment
 from earmark.experiment.subjects import Placed, Subject
@@ -40,9 +42,14 @@ log = logging.getLogger("earmark.experiment")
 
 @dataclass(frozen=True)
 class Study:
-    """An experiment with its datasets loaded and its store opened: all that planning and running need."""
+    """An experiment with its datasets loaded and its store opened: all that planning and running need.
 
+    `experiment` is what of the `asked` one is here; `missing` is the rest.
+    """
+
+    asked: Experiment
     experiment: Experiment
+    missing: tuple[Missing, ...]
     subjects: Mapping[Block, tuple[Subject, ...]]
     keys: Keys
     store: Store
@@ -64,7 +71,7 @@ class Study:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was decided on the way and should be known: translated names, drawn splits, absent classes."""
-        said = [*self.experiment.notes]
+        said = [*self.experiment.notes, *readiness.cautions(self.asked)]
         for found in self.subjects.values():
             said += [f"{one.task.name} on {one.dataset}: {note}" for one in found for note in one.notes]
         return tuple(dict.fromkeys(said))
@@ -72,14 +79,16 @@ class Study:
 
 def study(source: Path | str, overrides: Sequence[str] = (), store: Path | None = None) -> Study:
     """Return the experiment of a YAML file, checked against what exists, with its data at hand."""
-    experiment = spec.load(Path(source), overrides)
-    spec.check_names(experiment)
+    asked = spec.load(Path(source), overrides)
+    spec.check_names(asked)
+    load = cache(names.load)
+    experiment, missing = readiness.without_missing(asked, load)
     opened = Store(store if store is not None else places.store_folder())
-    found = subjects.of_experiment(experiment)
-    names = dict.fromkeys(choice.name for block in experiment.blocks for choice in block.representations)
-    loaded = {name: base.load(name) for name in names}
+    found = subjects.of_experiment(experiment, load)
+    chosen = dict.fromkeys(choice.name for block in experiment.blocks for choice in block.representations)
+    loaded = {name: base.load(name) for name in chosen}
     facts = {name: Facts(one.card, base.code_sha256(one)) for name, one in loaded.items()}
-    return Study(experiment, found, Keys(facts, partial(_hash_of, opened)), opened)
+    return Study(asked, experiment, missing, found, Keys(facts, partial(_hash_of, opened)), opened)
 
 
 def _hash_of(store: Store, placed: Placed) -> str:
@@ -113,6 +122,8 @@ def run(
     if stage is not None and stage not in STAGES:
         raise UnknownName("stage", stage, STAGES)
     prepared = study(source, overrides)
+    if prepared.missing:
+        raise readiness.refusal(prepared.missing)
     folder = run_folder(prepared.experiment, run_id)
     if overwrite == "never" and (folder / results.ROWS).exists():
         raise Refused(f"The run '{folder.name}' has results already and --overwrite never was given.")
@@ -262,8 +273,10 @@ def _finish(prepared: Study, plan: Plan, folder: Path, done: int, notes: tuple[s
     failures = failed_clips(prepared, plan)
     durable.write_file(folder / "experiment.yml", spec.to_yaml(prepared.experiment).encode())
     durable.write_file(folder / "plan.json", json.dumps(summary(plan), indent=1).encode())
-    results.write(folder, plan, prepared.store, rows, failures)
-    return Run(folder, rows, failures, done, notes)
+    audits = audit.of_run(plan, prepared.keys, prepared.store)
+    log.info("%s", leaks.summary(audits))
+    results.write(folder, plan, prepared.store, rows, failures, audits)
+    return Run(folder, rows, failures, done, (*notes, *leaks.notes(audits)), audits)
 
 
 def _tidy(store: Store) -> None:
