@@ -10,12 +10,13 @@ import soundfile
 from numpy.typing import NDArray
 
 import earmark
-from earmark import deformations, show
+from earmark import deformations
 from earmark.datasets import manifest
 from earmark.deformations import Chain, Step
 from earmark.experiment import audit, leaks, results
 from earmark.experiment.leaks import Check
 from earmark.identity import generator
+from earmark.show import runs
 from earmark.store import Store
 
 RATE = 44100
@@ -97,7 +98,7 @@ def test_clean_data_are_said_to_be_clean_and_what_was_not_audited_is_named(
 ) -> None:
     run = earmark.run(write(folder), quiet=True)
     assert not any(tally.leaks for one in run.audits for check in one.checks for tally in check.tallies)
-    show.run(run)
+    runs.run(run)
     said = capsys.readouterr().out
     assert "audited: identical audio, near-duplicates (logmel): nothing found." in said
     assert "Not audited: groups on manifest" in said

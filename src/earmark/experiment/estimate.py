@@ -11,7 +11,8 @@ from earmark import audio, identity
 from earmark.errors import AudioError
 from earmark.experiment.plan import Count, Fit, Plan
 from earmark.experiment.readiness import Missing
-from earmark.experiment.run import run_folder, study
+from earmark.experiment.run import run_folder
+from earmark.experiment.study import study
 from earmark.representations import base
 from earmark.representations.embed import STATISTICS, clip_embedding
 

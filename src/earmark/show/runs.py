@@ -1,4 +1,4 @@
-"""What the command line prints: answers on stdout, remarks on stderr."""
+"""What the command line prints of experiments, representations and embeddings."""
 
 import json
 import sys

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from earmark import conformance, listings, show, tasks
+from earmark import conformance, listings, tasks
 from earmark.datasets import check, names, records
 from earmark.datasets.check import Description
 from earmark.datasets.get import Got, Only, get
@@ -18,6 +18,7 @@ from earmark.experiment import audit
 from earmark.listings import DatasetLine, TaskLine
 from earmark.report import datasets as page
 from earmark.report import figures
+from earmark.show.runs import console, remark
 from earmark.sources.bars import bars
 
 GB = 1e9
@@ -80,7 +81,7 @@ def _grid(columns: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Table:
 
 
 def _print(grid: Table) -> None:
-    show.console().print(grid)
+    console().print(grid)
 
 
 def _json_lines(found: Iterable[DatasetLine | TaskLine]) -> None:
@@ -104,7 +105,7 @@ def description(noun: str, name: str, folder: Path | None, label: str | None, pl
     found = check.describe(dataset, label, split=split)
     if plot is not None:
         _draw(found, plot)
-    print(json.dumps(asdict(found), indent=1)) if as_json else show.console().print(check.render_description(found))
+    print(json.dumps(asdict(found), indent=1)) if as_json else console().print(check.render_description(found))
 
 
 def _print_card(name: str, as_json: bool) -> None:
@@ -128,7 +129,7 @@ def _draw(found: Description, plot: Path) -> None:
         known = ", ".join(one.name for one in drawable) or "none"
         raise UserError(f"A plot is of one label of classes: add --label. Labels with classes: {known}.")
     figures.save(figures.label_counts(found, drawable[0]), plot)
-    show.remark(f"plot: {plot}")
+    remark(f"plot: {plot}")
 
 
 def dataset_verdict(
@@ -144,12 +145,12 @@ def dataset_verdict(
         # Groups are in the report already; here come stretches of the same audio and near-duplicates.
         shared = audit.findings(audit.of_dataset(dataset, jobs=jobs, label=label, quiet=as_json), ["audio", "near"])
         report = report.joined_by(shared)
-    print(json.dumps(asdict(report), indent=1)) if as_json else show.console().print(check.render_report(report))
+    print(json.dumps(asdict(report), indent=1)) if as_json else console().print(check.render_report(report))
     broken = conformance.broken_by_dataset(dataset)
     for law in broken:
         print(f"{name}: {law}")
     if report.record is not None and report.ok and not broken:
-        show.remark(f"{name}: as published, every file read. Record: {records.write(report.record)}")
+        remark(f"{name}: as published, every file read. Record: {records.write(report.record)}")
     return report.ok and not broken
 
 

@@ -1,0 +1,133 @@
+"""The verbs of experiments: run, plan, table, and those that write or read an experiment file."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from earmark.cli.app import app
+from earmark.cli.options import Config, File, Jobs, Json, Quiet, RunId, Set, StageName, cores, required
+
+
+@app.command()
+def run(
+    file: File = None,
+    config: Config = None,
+    run_id: RunId = None,
+    stage: Annotated[StageName | None, typer.Option(help="run one stage alone")] = None,
+    jobs: Jobs = None,
+    overrides: Set = None,
+    skip_clean: Annotated[bool, typer.Option("--skip-clean", help="leave out clean audio")] = False,
+    skip_deformed: Annotated[bool, typer.Option("--skip-deformed", help="leave out deformed audio")] = False,
+    overwrite: Annotated[Literal["only-missing", "always", "never"], typer.Option(help="what to compute")] = (
+        "only-missing"
+    ),
+    on_error: Annotated[Literal["skip", "stop"], typer.Option(help="at a clip that cannot be read")] = "skip",
+    quiet: Quiet = False,
+) -> None:
+    """Run an experiment, computing only what is missing, and print its table."""
+    from earmark.experiment import run as running
+    from earmark.show import runs
+
+    if stage == "deform":
+        print("Deformed audio is made in memory while embedding: nothing to do before `--stage embed`.")
+        return
+    done = running.run(
+        required(file or config),
+        run_id=run_id,
+        stage=stage,
+        jobs=jobs or cores(),
+        overrides=overrides or (),
+        skip_clean=skip_clean,
+        skip_deformed=skip_deformed,
+        overwrite=overwrite,
+        on_error=on_error,
+        quiet=quiet,
+    )
+    runs.run(done)
+    raise typer.Exit(3 if done.failures else 0)
+
+
+def _stage_alias(name: str, stage: StageName | None) -> None:
+    def command(config: Config = None, file: File = None, run_id: RunId = None) -> None:
+        run(file=file, config=config, run_id=run_id, stage=stage)
+
+    app.command(name, hidden=True, help=f"the thesis' name of run --stage {stage}")(command)
+
+
+for _name, _stage in (
+    ("experiment", None),
+    ("conduct", None),
+    ("deform", "deform"),
+    ("generate", "embed"),
+    ("train", "probe"),
+    ("evaluate", "score"),
+):
+    _stage_alias(_name, _stage)  # type: ignore[arg-type]  # a literal loses its type in a loop
+
+
+@app.command()
+def plan(
+    file: File = None,
+    config: Config = None,
+    overrides: Set = None,
+    run_id: RunId = None,
+    overwrite: Annotated[Literal["only-missing", "always"], typer.Option(help="what to compute")] = "only-missing",
+    as_json: Json = False,
+) -> None:
+    """Say what `run` would do: jobs, what is already there, seconds, bytes."""
+    from earmark.experiment.estimate import plan as estimate
+    from earmark.show import runs
+
+    found = estimate(required(file or config), overrides=overrides or (), run_id=run_id, overwrite=overwrite)
+    runs.estimate(found, as_json)
+
+
+@app.command()
+def table(
+    run_name: Annotated[str, typer.Argument(metavar="RUN", help="a run's id or folder, or 'latest'")] = "latest",
+    metric: Annotated[str | None, typer.Option(help="another metric than the task's first")] = None,
+    average: Annotated[str | None, typer.Option(help="micro or macro")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="print Markdown")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print the tables of a run."""
+    from earmark.experiment import results
+    from earmark.show import runs
+
+    found = results.read(results.find(run_name))
+    if markdown:
+        print(results.table(found, metric, average))
+    elif as_json:
+        runs.rows(found.rows)
+    else:
+        runs.tables(found.rows, metric, average)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of experiment files, for editors."""
+    import json
+
+    from earmark.experiment import spec
+
+    print(json.dumps(spec.json_schema(), indent=2))
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(help="the file to write")] = Path("experiment.yml"),
+    folder: Annotated[Path | None, typer.Option("--dir", help="a folder of your audio, one sub-folder a class")] = None,
+) -> None:
+    """Write an experiment file to start from; never over one that exists."""
+    from earmark.experiment import starter
+
+    print(starter.write(file, folder))
+
+
+@app.command()
+def cite(file: File = None, config: Config = None) -> None:
+    """Print BibTeX for an experiment: datasets, representations, tools, earmark. `earmark cite FILE > refs.bib`."""
+    from earmark import citations
+
+    print(citations.bibliography(required(file or config)), end="")

@@ -1,0 +1,33 @@
+"""Running the command line: an error of ours is one message and its exit code, any other is our bug."""
+
+import sys
+import traceback
+from types import TracebackType
+
+import typer
+
+from earmark.cli import data, experiments  # noqa: F401  # their verbs join the app
+from earmark.cli.app import app
+from earmark.errors import EarmarkError
+
+INTERRUPTED = 130
+
+
+def _our_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    traceback.print_exception(kind, error, trace)
+    print("This is a bug in earmark. Please report it with the lines above.", file=sys.stderr)
+    sys.exit(70)
+
+
+def main() -> None:
+    """Run the command line; errors of ours end with their exit code and one message, others are our bugs."""
+    sys.excepthook = _our_bug
+    try:
+        typer.main.get_command(app)()  # not app(): it would put a hook of its own in place of ours
+    except EarmarkError as error:
+        print(f"earmark: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer has caught the interrupt, and says nothing
+            print("earmark: interrupted; run the same command again to go on.", file=sys.stderr)
+        raise

@@ -1,0 +1,31 @@
+"""The options and arguments that several verbs share."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+File = Annotated[Path | None, typer.Argument(help="experiment file (YAML)", show_default=False)]
+Config = Annotated[Path | None, typer.Option("-c", hidden=True, help="the experiment file, as the thesis writes it")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="override one value of the file")]
+RunId = Annotated[str | None, typer.Option(help="name of the run's folder (default: a readable one)")]
+Jobs = Annotated[int | None, typer.Option(help="processes of one thread each (default: all cores); changes no result")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="no progress")]
+Folder = Annotated[Path | None, typer.Option("--dir", help="where the audio lies; for a manifest, the file")]
+Label = Annotated[str | None, typer.Option(help="of a dataset: this label alone")]
+Stage = Literal["embed", "probe", "score"]
+StageName = Literal["deform", "embed", "probe", "score"]
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def required(file: Path | None) -> Path:
+    """Return the experiment file, or say that one is wanted."""
+    if file is None:
+        raise typer.BadParameter("give an experiment file, for example experiments/demo.yml")
+    return file
