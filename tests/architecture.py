@@ -67,8 +67,8 @@ OUTER_WORLD = {
     *("time", "datetime", "socket", "urllib", "http", "requests", "secrets"),
 }
 
-# audiomentations draws from the global generators, so its wrapper seeds them for each clip and restores them.
-OWNS_GLOBAL_GENERATORS = {"deformations"}
+# audiomentations and transformers draw from the global generators, so their wrappers seed and restore them.
+OWNS_GLOBAL_GENERATORS = {"earmark.deformations", "earmark.representations._weights"}
 OF_NUMPY = {"default_rng", "Generator", "BitGenerator", "SeedSequence", "PCG64", "PCG64DXSM", "Philox", "MT19937"}
 OF_TORCH = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
 SEEDING = {"manual_seed", "manual_seed_all", "seed", "seed_all"}
@@ -264,7 +264,7 @@ def arithmetic_stays_pure(files: Iterable[SourceFile]) -> Iterator[Violation]:
 
 def global_generators_are_left_alone(files: Iterable[SourceFile]) -> Iterator[Violation]:
     for file in files:
-        if file.room not in OWNS_GLOBAL_GENERATORS:
+        if file.module not in OWNS_GLOBAL_GENERATORS:
             for call, name in file.calls:
                 if _draws_globally(call, name):
                     yield file.violation(

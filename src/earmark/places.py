@@ -17,6 +17,11 @@ def data_folder(name: str) -> Path:
     return home() / "data" / name
 
 
+def weights_folder(name: str) -> Path:
+    """Return the folder that holds the weights of one representation."""
+    return home() / "weights" / name
+
+
 def store_folder() -> Path:
     """Return the folder of the content-addressed store."""
     return home() / "store"

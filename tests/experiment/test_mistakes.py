@@ -101,8 +101,6 @@ def test_an_unknown_transform_and_an_unknown_parameter_are_answered_at_the_step(
     ("old", "new", "message"),
     [
         ("[logmel]", "[logmel, logmel]", "4:31: Representation 'logmel' stands here a second time"),
-        ("[logmel]", "[logmel+mfcc]", "4:23: 'logmel+mfcc': joining representations by + is not here yet."),
-        ("[logmel]", "['random:mert']", "4:23: Modifier 'random:' is not here yet."),
         ("[logmel]", "['no.module:Name']", "4:23: Expected 'no.module:Name' to be importable"),
         ("[logmel]", "[{name: logmel, pool: [meen]}]", "4:45: Expected an entry of 'pool' to be 'mean' or 'std', got"),
         ("[M1]", "[M9]", "5:44: Unknown probe of mir_ref-fixed 'M9'."),

@@ -51,7 +51,6 @@ __all__ = [
 
 EXAMPLE_CHAINS = deformations.PRESETS
 SHIPPED = Path(__file__).parents[1] / "experiments"
-MODIFIERS = ("hear", "hf", "path", "random")
 # Datasets that are the user's own: their folder or file must be there.
 OWN_DATA = ("folder", "manifest")
 
@@ -156,13 +155,8 @@ def _require_step(chain: Chain) -> None:
 
 
 def _require_representation(name: str) -> None:
-    modifier, colon, _ = name.partition(":")
-    if colon and modifier in MODIFIERS:
-        raise UserError(f"Modifier '{modifier}:' is not here yet. Known: {', '.join(lookup.names('representations'))}.")
-    if "+" in name:
-        raise UserError(f"'{name}': joining representations by + is not here yet. Name them one by one.")
-    if not base.is_not_yet(name) and lookup.external(name) is None:
-        lookup.find("representations", name)
+    if not base.is_not_yet(name):
+        base.card(name)
 
 
 def to_yaml(experiment: Experiment) -> str:

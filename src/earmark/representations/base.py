@@ -1,11 +1,15 @@
 """The contract of a representation, and how a name becomes one.
 
-A representation file offers `load(variant: str) -> Representation`: `variant` is what the name holds after
-the file's name ("mert-v1-95m" → "v1-95m"). Any "package.module:Name" whose `Name()` fulfils the contract works.
+A representation file offers `CARDS`, which maps each variant to its card ("" is the plain name), and
+`load(variant: str) -> Representation`: `variant` is what the name holds after the file's name ("mert-v1-95m" →
+"v1-95m"). A network's file also offers `build(variant: str, seed: int) -> Representation`, the same network with
+random weights, for `random:mert-v1-95m`. Files without cards are forms of a name, which say in `FORM` how they are
+written: `random:NAME`, `hear:MODULE`, … . `a+b` is the form `joined`. Any "package.module:Name" whose `Name()` fulfils
+the contract works.
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 
@@ -13,7 +17,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from earmark import identity, lookup
-from earmark.errors import MissingPart, UserError
+from earmark.errors import MissingPart, UnknownName, UserError
+from earmark.lookup import Found
 from earmark.nouns import Card
 
 # Of the papers that earmark follows, and not in it yet: an experiment may name them, and a plan says so.
@@ -42,19 +47,44 @@ class Representation(Protocol):
 
 
 def load(name: str) -> Representation:
-    """Return the representation of that name, ready to be called."""
+    """Return the representation of that name, ready to be called.
+
+    Raises UnknownName for a name or variant that does not exist, MissingPart when its weights are not here.
+    """
     made = lookup.external(name)
     if made is not None:
         made = made() if isinstance(made, type) else made
         if not isinstance(getattr(made, "card", None), Card) or not callable(made):
             raise UserError(f"Expected '{name}' to be a callable with a `card: earmark.nouns.Card`, got {made!r}.")
         return cast(Representation, made)
+    found = find(name)
+    return cast(Representation, found.module.load(found.variant))
+
+
+def find(name: str) -> Found:
+    """Return the file and variant of a name. Raises UnknownName, or MissingPart for what is meant to come."""
     if is_not_yet(name):
         raise MissingPart(
             f"'{name}' is not in this version of earmark. Known: {', '.join(lookup.names('representations'))}."
         )
-    found = lookup.find("representations", name)
-    return cast(Representation, found.module.load(found.variant))
+    found = lookup.find("representations", f"joined:{name}" if "+" in name else name)
+    cards: Mapping[str, Card] = found.module.CARDS
+    if not cards:  # a form: what follows it is its own affair
+        return found
+    variant = found.variant.replace("_", "-").replace(":", "-")
+    if variant not in cards:
+        file_name = name[: len(name) - len(found.variant)].rstrip("-_:")
+        raise UnknownName("representation", name, (f"{file_name}-{one}".rstrip("-") for one in cards))
+    return Found(found.module, variant)
+
+
+def card(name: str) -> Card | None:
+    """Return the card of a name without loading weights; None for a form or a class of yours, which must be loaded."""
+    if lookup.external(name) is not None:
+        return None
+    found = find(name)
+    cards: Mapping[str, Card] = found.module.CARDS
+    return cards.get(found.variant)
 
 
 def is_not_yet(name: str) -> bool:

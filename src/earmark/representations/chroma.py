@@ -37,6 +37,7 @@ CARD = Card(
 }""",
     verified="parity",
 )
+CARDS = {"": CARD}
 
 
 class Chroma(nn.Module):

@@ -40,6 +40,7 @@ CARD = Card(
 }""",
     verified="parity",
 )
+CARDS = {"": CARD}
 
 
 class LogMel(nn.Module):

@@ -29,6 +29,7 @@ CARD = dataclasses.replace(
   year = {1980}
 }""",
 )
+CARDS = {"": CARD}
 
 
 def cosines(n_bands: int, n_coefficients: int) -> Float[Tensor, "bands coefficients"]:

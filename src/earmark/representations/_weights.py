@@ -1,0 +1,56 @@
+"""Where the weights of a representation lie, and networks with random ones.
+
+Weights are fetched by `earmark get weights NAME` alone, from the card's sources: nothing here reaches the network,
+and nothing is unpickled (safetensors, or torch's loader with weights_only).
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from earmark import identity, places
+from earmark.errors import MissingPart
+from earmark.nouns import Card
+
+
+def need(card: Card) -> Path:
+    """Return the folder of a card's weights. Raises MissingPart, with the line to type, when a file is not there."""
+    folder = places.weights_folder(card.name)
+    missing = [source.path for source in card.sources if source.path and not (folder / source.path).exists()]
+    if missing or not folder.is_dir():
+        raise MissingPart(
+            f"The weights of '{card.name}' are not in '{folder}' (missing: {', '.join(missing) or 'all'}; licence: "
+            f"{card.licence}). Type: earmark get weights {card.name}"
+        )
+    return folder
+
+
+def sha256_of(*files: Path) -> str:
+    """Return the sha256 of one file of weights, or of the list of those of several."""
+    if len(files) == 1:
+        return identity.file_sha256(files[0])
+    return identity.key_of(weights=[identity.file_sha256(file) for file in files])
+
+
+def sha256_of_state(network: torch.nn.Module) -> str:
+    """Return a hash of a network's parameters and buffers, for networks that no file holds."""
+    state = {name: _bytes(tensor) for name, tensor in sorted(network.state_dict().items())}
+    return identity.key_of(state={name: hashlib.sha256(content).hexdigest() for name, content in state.items()})
+
+
+def _bytes(tensor: torch.Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+
+
+@contextmanager
+def seeded(name: str, seed: int) -> Iterator[None]:
+    """Seed torch's global generator while a library draws random weights from it, and restore it after.
+
+    The same name and seed give the same weights on any machine with the same torch.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(identity.seed_for("weights", name, seed))
+        yield
