@@ -1,5 +1,4 @@
 import json
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -7,6 +6,7 @@ import pytest
 from earmark import conformance
 from earmark.datasets import names, nsynth, splits
 from earmark.errors import DataError, MissingPart, UnknownName, UserError
+from earmark.sources import archives
 from earmark.tasks import TASKS
 from tests.miniatures import nsynth as miniature
 
@@ -106,10 +106,8 @@ def test_parts_may_lie_in_a_folder_of_their_own_or_come_from_the_archives(tmp_pa
     assert nsynth.load("", tmp_path).version == whole
     packed = miniature.archive(root)
     assert packed == [root / source.path for source in nsynth.CARD.sources]
-    (tmp_path / "fetched").mkdir()
     for path in packed:
-        with tarfile.open(path) as archive:
-            archive.extractall(tmp_path / "fetched", filter="data")
+        archives.unpack([path], tmp_path / "fetched")
     assert nsynth.load("", tmp_path / "fetched").version == whole
 
 
