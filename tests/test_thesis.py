@@ -99,3 +99,9 @@ def test_a_table_of_a_miniature_says_that_it_is_unverified(miniatures: Path) -> 
     one = f"{{task: tinysol_instrument, representations: [logmel], probes: [{probe}]}}"
     done = earmark.run(EXPERIMENTS / "thesis.yml", overrides=[f"experiments=[{one}]", "resamples=20"], quiet=True)
     assert "UNVERIFIED: this copy of tinysol was never counted" in earmark.table(done)
+
+
+@pytest.mark.parametrize("name", ["thesis", "thesis_appendix"])
+def test_with_the_datasets_here_and_the_models_missing_it_plans(name: str, miniatures: Path) -> None:
+    found = estimate.plan(EXPERIMENTS / f"{name}.yml")
+    assert {one.noun for one in found.missing} == {"representation"}

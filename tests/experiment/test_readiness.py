@@ -46,6 +46,15 @@ def test_what_is_not_here_is_named_once_and_the_rest_stays() -> None:
     assert [len(block.datasets) for block in left.blocks] == [1, 0]
 
 
+def test_a_block_whose_representations_are_all_missing_is_left_empty_and_plans() -> None:
+    def all_are_here(name: str, folder: Path | None) -> Dataset:
+        return Dataset(name, "1", Path(), ())
+
+    left, missing = readiness.without_missing(experiment(TEXT), all_are_here)
+    assert [len(block.datasets) for block in left.blocks] == [1, 0]
+    assert {one.noun for one in missing} == {"representation"}
+
+
 def test_the_refusal_names_every_part_and_what_to_do() -> None:
     error = readiness.refusal((Missing("dataset", "tinysol", "Type: earmark get dataset tinysol"),))
     assert error.exit_code == 4

@@ -51,7 +51,8 @@ def _cut(block: Block, load: Load, is_here: Callable[[str, str, Callable[[], obj
             datasets.append(choice)
     named = ((choice, partial(base.load, choice.name)) for choice in block.representations)
     representations = tuple(choice for choice, get in named if is_here("representation", choice.name, get))
-    return replace(block, datasets=tuple(datasets), representations=representations)
+    # Without a representation there is nothing to score, not even by the constant predictor.
+    return replace(block, datasets=tuple(datasets) if representations else (), representations=representations)
 
 
 def refusal(missing: tuple[Missing, ...]) -> MissingPart:
