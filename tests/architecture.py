@@ -54,6 +54,8 @@ WRAPPED = {
     "streamlit": "report",
     "altair": "report",
     "vl_convert": "report",
+    "onnxruntime": "representations",
+    "huggingface_hub": "representations",
     "requests": "sources",
     "urllib3": "sources",
 }
@@ -68,7 +70,11 @@ OUTER_WORLD = {
 }
 
 # audiomentations and transformers draw from the global generators, so their wrappers seed and restore them.
-OWNS_GLOBAL_GENERATORS = {"earmark.deformations", "earmark.representations._weights"}
+OWNS_GLOBAL_GENERATORS = {
+    "earmark.deformations",
+    "earmark.representations._weights",
+    "earmark.conformance.surroundings",  # it asks whether a wrapper leaves them alone
+}
 OF_NUMPY = {"default_rng", "Generator", "BitGenerator", "SeedSequence", "PCG64", "PCG64DXSM", "Philox", "MT19937"}
 OF_TORCH = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
 SEEDING = {"manual_seed", "manual_seed_all", "seed", "seed_all"}

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from bibtexparser.entrypoint import parse_string
 
-from earmark import citations, lookup
+from earmark import citations, listings
 from earmark.datasets import names
-from earmark.representations import base
+from earmark.nouns import Card
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 
@@ -43,6 +43,6 @@ def test_the_entry_of_a_dataset_is_bibtex_with_author_or_title(name: str) -> Non
     assert "title" in entry.fields_dict
 
 
-@pytest.mark.parametrize("name", lookup.names("representations"))
-def test_the_entry_of_a_representation_is_bibtex(name: str) -> None:
-    assert keys(base.load(name).card.bibtex)
+@pytest.mark.parametrize("card", listings.representation_cards().values(), ids=lambda card: card.name)
+def test_the_entry_of_a_representation_is_bibtex(card: Card) -> None:
+    assert keys(card.bibtex)

@@ -1,7 +1,7 @@
 """Every plug-in keeps the laws, and a plug-in that breaks one is told which."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,16 +11,30 @@ from torch import Tensor
 from earmark import conformance, deformations, lookup
 from earmark.datasets.base import Dataset
 from earmark.deformations import Chain
-from earmark.errors import UserError
+from earmark.errors import MissingPart, UserError
 from earmark.nouns import Clip, Split
 from earmark.representations import base
 from earmark.representations.base import check_call
 from earmark.representations.logmel import CARD
 
 
-@pytest.mark.parametrize("name", lookup.names("representations"))
+def of_every_file() -> Iterator[str]:
+    """Yield, of each file with cards, what needs no weights: random ones of its tiny variants, or what has none."""
+    for name in lookup.names("representations"):
+        module = lookup.find("representations", name).module
+        tiny = [variant for variant in module.CARDS if "tiny" in variant.split("-")]
+        yield from (f"random:{name}-{variant}" for variant in tiny)
+        if not tiny and module.CARDS:
+            yield name
+
+
+@pytest.mark.parametrize("name", tuple(of_every_file()))
 def test_every_representation_keeps_every_law(name: str) -> None:
-    assert conformance.broken_by_representation(base.load(name)) == ()
+    try:
+        representation = base.load(name)
+    except MissingPart as missing:
+        pytest.skip(str(missing))
+    assert conformance.broken_by_representation(representation) == ()
 
 
 @pytest.mark.parametrize("chain", deformations.PRESETS.values(), ids=lambda chain: chain.name)
@@ -117,4 +131,4 @@ def test_a_dataset_that_keeps_the_laws_is_told_nothing(tmp_path: Path) -> None:
 def test_a_dataset_that_breaks_a_law_is_told(tmp_path: Path) -> None:
     assert "in train and in test" in conformance.broken_by_dataset(dataset(tmp_path, ("a",)))[0]
     assert "clips that do not exist" in conformance.broken_by_dataset(dataset(tmp_path, ("c",)))[0]
-    assert "1 groups are in train" in conformance.broken_by_dataset(dataset(tmp_path, ("b",), ("one", "one")))[0]
+    assert "1 group is in train" in conformance.broken_by_dataset(dataset(tmp_path, ("b",), ("one", "one")))[0]

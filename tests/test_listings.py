@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from earmark import cli, listings
+from earmark import cli, listings, lookup
 from earmark.datasets import names
 from earmark.report import datasets as page
+from earmark.report import representations as representations_page
+from earmark.representations import base, get
 from earmark.tasks import TASKS
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -70,3 +72,106 @@ def test_the_page_names_every_split_with_its_origin() -> None:
     for name, card in names.every().items():
         for split in card.splits:
             assert f"| {name.partition(':')[0]} | `{split.name}` |" in text
+
+
+REPRESENTATIONS = sorted(listings.representation_cards())
+
+
+def listed(*options: str) -> list[dict[str, object]]:
+    done = CliRunner().invoke(cli.app, ["list", "representation", "--json", *options])
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("name", REPRESENTATIONS)
+def test_a_card_says_what_a_representation_is_and_what_may_be_done_with_it(name: str) -> None:
+    card = listings.representation_cards()[name]
+    assert card.name == name
+    assert card.architecture
+    assert card.layer_0
+    assert card.trained_on
+    assert card.objective
+    assert card.licence not in ("", "unknown")
+    assert card.bibtex
+    assert card.n_parameters or not card.sources
+    assert base.is_not_yet(name) or base.card(name) == card
+
+
+def test_every_file_of_the_room_is_listed_as_a_card_or_as_a_form() -> None:
+    forms = {
+        lookup.find("representations", form.partition(":")[0]).module.FORM for form in listings.forms() if ":" in form
+    }
+    assert forms | {"A+B[+C]"} == set(listings.forms())
+    with_cards = {name for name in lookup.names("representations") if lookup.find("representations", name).module.CARDS}
+    assert {name for name in with_cards if any(one.startswith(name) for one in REPRESENTATIONS)} == with_cards
+
+
+def test_the_miniatures_of_the_tests_are_not_listed() -> None:
+    assert base.card("hubert-tiny") is not None
+    assert "hubert-tiny" not in REPRESENTATIONS
+    assert "logmel" in REPRESENTATIONS, "it learnt nothing either, but has nothing to learn by"
+
+
+def test_representations_are_listed_with_what_decides() -> None:
+    done = CliRunner().invoke(cli.app, ["list", "representations"])
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
+    assert set(REPRESENTATIONS) <= set(lines)
+    assert all(part in lines["logmel"] for part in ("128", "22,050 Hz", "43.07 a second", "none needed", "parity"))
+    assert "hf:ORG/NAME" in lines
+
+
+def test_commercial_leaves_out_what_may_not_be_used_so_and_says_how_many() -> None:
+    every, some = listed(), listed("--commercial")
+    assert [one for one in every if one["commercial"]] == some
+    done = CliRunner().invoke(cli.app, ["list", "representation", "--commercial"])
+    left_out = len(every) - len(some)
+    assert (f"{left_out} left out" in done.stderr) == (left_out > 0)
+
+
+def test_weights_are_here_once_their_files_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARMARK_HOME", str(tmp_path))
+    card = base.card("hubert-base")
+    assert card is not None
+    assert {one["weights"] for one in listed() if one["name"] == "hubert-base"} == {"to fetch"}
+    file = tmp_path / "weights" / "hubert-base" / card.sources[0].path
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert get.is_here(card)
+    assert {one["weights"] for one in listed() if one["name"] == "hubert-base"} == {"here"}
+
+
+def test_describing_a_representation_needs_no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARMARK_HOME", str(tmp_path))
+    done = CliRunner().invoke(cli.app, ["describe", "representation", "hubert-base"])
+    assert done.exit_code == 0
+    assert "source: https://" in done.stdout
+    as_json = CliRunner().invoke(cli.app, ["describe", "representation", "logmel", "--json"])
+    assert json.loads(as_json.stdout)["dim"] == 128
+
+
+def test_checking_a_representation_names_every_law() -> None:
+    done = CliRunner().invoke(cli.app, ["check", "representation", "logmel"])
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-1].startswith("logmel: ")
+    assert "0 broken" in done.stdout.splitlines()[-1]
+    as_json = CliRunner().invoke(cli.app, ["check", "representation", "logmel", "--json"])
+    assert len(json.loads(as_json.stdout)) == len(done.stdout.splitlines()) - 1
+
+
+def test_a_representation_that_breaks_a_law_ends_with_1() -> None:
+    done = CliRunner().invoke(cli.app, ["check", "representation", "tests.test_conformance:HasThreeAxes"])
+    assert done.exit_code == 1
+
+
+def test_the_page_of_representations_is_the_one_that_the_cards_make() -> None:
+    assert (DOCS / "representations.md").read_text("utf-8") == representations_page.markdown(), (
+        "Type: earmark list representation --markdown > docs/representations.md"
+    )
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, ""), (9_040, "9,040"), (94_370_944, "94.4 M"), (1_000_000, "1.0 M")])
+def test_parameters_are_counted_as_people_do(count: int, said: str) -> None:
+    assert representations_page.parameters(count) == said
+
+
+def test_a_rate_of_0_is_one_frame_a_segment() -> None:
+    assert (representations_page.frames(0.0), representations_page.frames(50.0)) == ("one a segment", "50 a second")

@@ -1,6 +1,6 @@
 """Audio files to embeddings, and saved probes back, outside any experiment."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from earmark import audio
+from earmark.datasets._listing import is_audio
 from earmark.errors import AudioError, UserError
 from earmark.nouns import Card, Failure
 from earmark.probes.saved import Fitted
@@ -17,12 +18,16 @@ from earmark.representations.embed import STATISTICS, clip_embedding
 
 @dataclass(frozen=True)
 class Embedded:
-    """Clip embeddings of files, in order; files that could not be read are in `failures` and have no row."""
+    """Clip embeddings of files, in order; files that could not be read are in `failures` and have no row.
+
+    `layers` are the numbers of the layers, in the order of their axis.
+    """
 
     paths: tuple[Path, ...]
     vectors: Float32[np.ndarray, "files layers statistics dim"]
     card: Card
     failures: tuple[Failure, ...]
+    layers: tuple[int, ...]
     statistics: tuple[str, ...] = STATISTICS
 
 
@@ -39,18 +44,45 @@ def embed(
     segment_s: float | None = None,
     segment_hop_s: float | None = None,
 ) -> Embedded:
-    """Embed audio files by a named representation: mean and standard deviation over all frames of each file."""
+    """Embed audio files by a named representation: mean and standard deviation over all frames of each file.
+
+    A folder stands for the audio files in it and below it, by name, without what is hidden. `layers` None: all.
+    `segment_s` None: each file is one segment; `segment_hop_s` None: segments do not overlap.
+    Raises UserError for layers that the representation has not, a folder without audio, a hop without a segment.
+    """
+    if segment_hop_s is not None and segment_s is None:
+        raise UserError("Expected the length of a segment beside its hop: give segment_s (--segment) too.")
     network = base.load(representation)
+    wanted = _layers(network.card, layers)
     kept, vectors, failures = [], [], []
-    for path in map(Path, paths):
+    for path in _files(map(Path, paths)):
         try:
             samples = audio.read(path, network.card.sample_rate).samples
-            vectors.append(clip_embedding(network, samples, layers, segment_s, segment_hop_s))
+            vectors.append(clip_embedding(network, samples, wanted, segment_s, segment_hop_s))
             kept.append(path)
         except AudioError as error:
             failures.append(Failure("files", path.name, path.as_posix(), error.reason))
         except UserError as error:
             failures.append(Failure("files", path.name, path.as_posix(), str(error)))
-    n_layers = network.card.layers if layers is None else len(layers)
-    empty = np.zeros((0, n_layers, len(STATISTICS), network.card.dim), np.float32)
-    return Embedded(tuple(kept), np.stack(vectors) if vectors else empty, network.card, tuple(failures))
+    empty = np.zeros((0, len(wanted), len(STATISTICS), network.card.dim), np.float32)
+    return Embedded(tuple(kept), np.stack(vectors) if vectors else empty, network.card, tuple(failures), wanted)
+
+
+def _layers(card: Card, layers: Sequence[int] | None) -> tuple[int, ...]:
+    """Return the layers to give. What is wrong with them is wrong for every file, so it is said before the first."""
+    wanted = tuple(range(card.layers)) if layers is None else tuple(layers)
+    if not wanted or not set(wanted) <= set(range(card.layers)):
+        raise UserError(f"'{card.name}' has layers 0 to {card.layers - 1}; got {list(wanted)}.")
+    return wanted
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        below = (one for one in path.rglob("*") if is_audio(one) and one.is_file())
+        found = sorted(one for one in below if not any(part[0] == "." for part in one.relative_to(path).parts))
+        if not found:
+            raise UserError(f"'{path}' holds no audio: expected files such as one.wav, .flac, .ogg or .mp3.")
+        yield from found

@@ -1,11 +1,15 @@
-"""What there is to evaluate on: datasets and tasks with status, licence, size, clips and hours, as cards say."""
+"""What there is: datasets, tasks and representations with licence, size and what else their cards say."""
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
+from earmark import lookup
 from earmark.datasets import names, records
 from earmark.metrics import defaults
-from earmark.nouns import DataCard, Kind
+from earmark.nouns import Card, DataCard, Kind
+from earmark.representations import get
 from earmark.tasks import TASKS
 
 
@@ -38,6 +42,25 @@ class TaskLine:
     split: str
     description: str
     dataset: DatasetLine | None
+
+
+@dataclass(frozen=True)
+class RepresentationLine:
+    """A representation. `frame_rate_hz` 0: one frame a segment. `size_bytes` is what there is to fetch, if known."""
+
+    name: str
+    dim: int
+    layers: int
+    sample_rate: int
+    frame_rate_hz: float
+    n_parameters: int
+    licence: str
+    commercial: bool
+    trained_on: str
+    objective: str
+    verified: str
+    size_bytes: int | None
+    weights: Literal["none needed", "here", "to fetch"]
 
 
 def datasets() -> tuple[DatasetLine, ...]:
@@ -88,4 +111,50 @@ def _dataset(name: str, card: DataCard) -> DatasetLine:
         labels=tuple(label.name for label in card.labels),
         verified="real" if is_counted else card.verified,
         is_here=folder.is_dir() and any(folder.iterdir()),
+    )
+
+
+def representations() -> tuple[RepresentationLine, ...]:
+    """Return every representation and variant by name; forms of a name, which have no card, are in `forms`."""
+    return tuple(_representation(name, card) for name, card in representation_cards().items())
+
+
+def representation_cards() -> dict[str, Card]:
+    """Return the card of every representation and variant that can be loaded by its name.
+
+    A network without weights is a test's miniature, which only `random:` makes.
+    """
+    found: dict[str, Card] = {}
+    for file in lookup.names("representations"):
+        module = lookup.find("representations", file).module
+        cards: Mapping[str, Card] = module.CARDS
+        for variant, card in cards.items():
+            if card.sources or card.weights_sha256 or not hasattr(module, "build"):
+                found[f"{file}-{variant}" if variant else file] = card
+    return found
+
+
+def forms() -> dict[str, str]:
+    """Return how names that are made of others or of places are written, each with what it gives."""
+    modules = [lookup.find("representations", file).module for file in lookup.names("representations")]
+    said = {one.FORM: (inspect.getdoc(one) or "").partition("\n")[0] for one in modules if not one.CARDS}
+    return {form: line.partition(": ")[2] for form, line in said.items()}
+
+
+def _representation(name: str, card: Card) -> RepresentationLine:
+    sizes = [source.size_bytes for source in card.sources if source.size_bytes is not None]
+    return RepresentationLine(
+        name=name,
+        dim=card.dim,
+        layers=card.layers,
+        sample_rate=card.sample_rate,
+        frame_rate_hz=card.frame_rate_hz,
+        n_parameters=card.n_parameters,
+        licence=card.licence,
+        commercial=card.commercial,
+        trained_on=card.trained_on,
+        objective=card.objective,
+        verified=card.verified,
+        size_bytes=sum(sizes) or None,
+        weights="none needed" if not card.sources else "here" if get.is_here(card) else "to fetch",
     )

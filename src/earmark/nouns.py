@@ -120,8 +120,9 @@ class Card:
     """What must be known of a representation before a number of it is believed.
 
     `layers` counts the layer axis; `layer_0` says what its first entry is. `frame_rate_hz` is
-    sample_rate / hop_samples. `version` is raised whenever its numbers change. `verified`: "parity" =
-    equal to an independent implementation here, "real" = also ran real weights here, "no" = neither.
+    sample_rate / hop_samples; 0 = one frame a segment, whatever its length. `version` is raised whenever its
+    numbers change. `verified`: "parity" = equal to an independent implementation here, "real" = also ran real
+    weights here, "no" = neither.
     """
 
     name: str

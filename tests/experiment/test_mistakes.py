@@ -102,6 +102,12 @@ def test_an_unknown_transform_and_an_unknown_parameter_are_answered_at_the_step(
     [
         ("[logmel]", "[logmel, logmel]", "4:31: Representation 'logmel' stands here a second time"),
         ("[logmel]", "['no.module:Name']", "4:23: Expected 'no.module:Name' to be importable"),
+        (
+            "[logmel]",
+            "[hubert]",
+            "4:23: Unknown representation 'hubert'. Did you mean 'hubert-",
+        ),
+        ("[logmel]", "[hubert-bose]", "4:23: Unknown representation 'hubert-bose'. Did you mean 'hubert-base'?"),
         ("[logmel]", "[{name: logmel, pool: [meen]}]", "4:45: Expected an entry of 'pool' to be 'mean' or 'std', got"),
         ("[M1]", "[M9]", "5:44: Unknown probe of mir_ref-fixed 'M9'."),
         ("[M1]", "[M1], epochs: 1.5", "5:58: Expected 'epochs' to be a whole number, got 1.5."),

@@ -1,5 +1,6 @@
 """The verbs of data and representations: list, describe, check, get, embed; and doctor."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,21 +13,32 @@ from earmark.cli.options import Folder, Jobs, Json, Label, Quiet, cores
 @app.command(name="list")
 def list_(
     noun: Annotated[str, typer.Argument(help="dataset, task, representation, deformation, probe, metric or run")],
-    markdown: Annotated[bool, typer.Option("--markdown", help="of datasets: print a page of all their cards")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="of datasets, representations: print a page of all their cards")
+    ] = False,
+    commercial: Annotated[
+        bool, typer.Option("--commercial", help="of representations: only those that may be used commercially")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """List the names that can be written in an experiment file."""
-    if noun.removesuffix("s") in ("dataset", "task"):
-        from earmark.show import data
+    match noun.removesuffix("s"):
+        case "dataset":
+            from earmark.show import data
 
-        if noun.startswith("task"):
-            data.task_list(as_json)
-        else:
             data.datasets(as_json, markdown)
-        return
-    from earmark.show import runs
+        case "task":
+            from earmark.show import data
 
-    runs.names(noun)
+            data.task_list(as_json)
+        case "representation":
+            from earmark.show import representations
+
+            representations.names(as_json, markdown, commercial)
+        case _:
+            from earmark.show import runs
+
+            runs.names(noun)
 
 
 @app.command()
@@ -40,9 +52,9 @@ def describe(
 ) -> None:
     """Describe a dataset (clips, hours, labels by split, durations, rates), a task on its dataset, a representation."""
     if noun == "representation":
-        from earmark.show import runs
+        from earmark.show import representations
 
-        runs.description(name, as_json)
+        representations.description(name, as_json)
         return
     from earmark.show import data
 
@@ -66,45 +78,74 @@ def check(
         from earmark.show import data
 
         is_right = data.dataset_verdict(name, folder, label, as_json, with_audit, jobs or cores())
+    elif noun == "representation":
+        from earmark.show import representations
+
+        is_right = representations.verdict(name, as_json)
     else:
         from earmark.show import runs
 
-        is_right = runs.verdict(noun, name)
+        is_right = runs.experiment_verdict(name)
     if not is_right:
         raise typer.Exit(1)
 
 
 @app.command()
 def get(
-    noun: Annotated[Literal["dataset"], typer.Argument()],
-    name: Annotated[str, typer.Argument()],
+    noun: Annotated[Literal["dataset", "weights"], typer.Argument()],
+    name: Annotated[str, typer.Argument(help="of weights: the representation's name, or hf:ORG/NAME")],
     folder: Folder = None,
-    only: Annotated[Literal["audio", "labels"] | None, typer.Option(help="one side of it")] = None,
+    only: Annotated[Literal["audio", "labels"] | None, typer.Option(help="one side of a dataset")] = None,
     subset: Annotated[int | None, typer.Option(metavar="N", help="N clips, where clips can be had alone")] = None,
     stratify: Annotated[bool, typer.Option("--stratify", help="draw the subset in proportion to its labels")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="hash what is there already once more")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="reach no network, as EARMARK_OFFLINE=1 says too")] = False,
     jobs: Annotated[int, typer.Option(help="files fetched at once")] = 4,
     quiet: Quiet = False,
 ) -> None:
-    """Fetch a dataset: resumable, verified; says what you must do where a program may not fetch it."""
+    """Fetch a dataset, or weights: resumable, verified; says what you must do where a program may not fetch it."""
+    if noun == "weights":
+        from earmark.show import representations
+
+        if folder or only or subset or stratify:
+            raise typer.BadParameter("--dir, --only, --subset and --stratify are of datasets")
+        representations.got(name, jobs, verify, offline, quiet)
+        return
     from earmark.show import data
 
-    data.got(name, folder, only, subset, stratify, jobs, verify, quiet)
+    data.got(name, folder, only, subset, stratify, jobs, verify, offline, quiet)
 
 
 @app.command()
 def embed(
-    paths: Annotated[list[Path], typer.Argument(help="audio files")],
+    paths: Annotated[list[Path], typer.Argument(metavar="AUDIO...", help="audio files, or folders of them")],
     representation: Annotated[str, typer.Option("-r", "--representation")] = "logmel",
-    out: Annotated[Path, typer.Option("-o", "--out", help="where to write (.npz)")] = Path("embeddings.npz"),
+    layers: Annotated[str | None, typer.Option(help="such as 6 or 4,5,6 or 4-8 (default: all)")] = None,
+    segment: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="length of a segment (default: the file)")
+    ] = None,
+    hop: Annotated[float | None, typer.Option(metavar="SECONDS", help="from one segment to the next")] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="FILE.npz, .npy or .parquet")] = Path("embeddings.npz"),
 ) -> None:
-    """Embed audio files: mean and standard deviation over time of every layer."""
+    """Embed audio files: mean and standard deviation over time of each layer. Broken files are listed (exit 3)."""
+    numbers = None if layers is None else layer_numbers(layers)
     from earmark import catalogue
-    from earmark.show import runs
+    from earmark.show import representations
 
-    found = catalogue.embed(paths, representation)
-    runs.embedded(found, out)
+    representations.require_writable(out)
+    found = catalogue.embed(paths, representation, layers=numbers, segment_s=segment, segment_hop_s=hop)
+    representations.embedded(found, out)
     raise typer.Exit(3 if found.failures else 0)
+
+
+def layer_numbers(text: str) -> list[int]:
+    """Return the numbers of "4,5,6" or "4-8" or a mixture of both, in their order."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        if not (found := re.fullmatch(r"\s*(\d+)(?:\s*-\s*(\d+))?\s*", part)):
+            raise typer.BadParameter(f"expected layers such as 6 or 4,5,6 or 4-8, got '{text}'")
+        numbers += range(int(found[1]), int(found[2] or found[1]) + 1)
+    return numbers
 
 
 @app.command()

@@ -45,6 +45,8 @@ DROPPED: Mapping[str, Mapping[str, tuple[object, ...]]] = {
         "save_criterion": ("auto", "val_categorical_accuracy", "val_auc", "val_categorical_accuracy / val_auc"),
     },
 }
+# The same network and weights, which Essentia converted.
+MODELS = {"msd-musicnn": "musicnn-msd"}
 # The thesis writes the layers behind the name: mert-v1-95m-4-5-6 is their mean.
 LAYERED = re.compile(r"(?P<name>mert-v1-(?:95m|330m))(?P<layers>(?:-\d+)+)")
 
@@ -149,6 +151,9 @@ def _task(task: Item, said: Said) -> None:
 
 
 def _layers(item: Item, said: Said) -> None:
+    if isinstance(item.value, str) and item.value in MODELS:
+        said.renamed[item.value] = MODELS[item.value]
+        item.value = MODELS[item.value]
     if not isinstance(item.value, str) or not (found := LAYERED.fullmatch(item.value)):
         return
     layers = [int(number) for number in found["layers"][1:].split("-")]

@@ -23,8 +23,7 @@ from earmark.nouns import Card
 
 # Of the papers that earmark follows, and not in it yet: an experiment may name them, and a plan says so.
 NOT_YET = (
-    *("vggish-audioset", "effnet-discogs", "msd-musicnn", "openl3", "neuralfp", "clmr-v2", "mule"),
-    *("mert-v1-95m", "mert-v1-330m", "maest"),
+    *("vggish-audioset", "effnet-discogs", "openl3", "neuralfp", "clmr-v2", "mule", "maest"),
 )
 
 
@@ -116,6 +115,12 @@ def check_call(audio: Float[Tensor, "batch samples"], layers: Sequence[int] | No
     if audio.shape[1] < card.min_samples:
         raise UserError(
             f"'{card.name}' needs at least {card.min_samples} samples at {card.sample_rate} Hz, got {audio.shape[1]}."
+        )
+    if card.max_samples is not None and audio.shape[1] > card.max_samples:
+        longest_s = card.max_samples / card.sample_rate
+        raise UserError(
+            f"'{card.name}' takes at most {card.max_samples} samples at {card.sample_rate} Hz, got {audio.shape[1]}. "
+            f"Write segment_s: {longest_s:g}, or less."
         )
     wanted = tuple(range(card.layers)) if layers is None else tuple(layers)
     wrong = [layer for layer in wanted if not 0 <= layer < card.layers]

@@ -5,8 +5,10 @@ cannot change a number. A tail too short for the network joins the segment befor
 but those short of one hop at the very end.
 """
 
+import itertools
+import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +19,11 @@ from earmark.nouns import Card
 from earmark.representations.base import Representation
 
 STATISTICS = ("mean", "std")
+BATCH_ON_GPU = 64
+WAITING_SAMPLES = 1 << 26  # 256 MB of float32
+FRAMES_TOGETHER = 1 << 15  # summed in float64 at once: eleven minutes at 50 Hz
+
+Tag = TypeVar("Tag")
 
 
 class Segment(NamedTuple):
@@ -66,11 +73,160 @@ def frame_embeddings(
 ) -> Iterator[Float[np.ndarray, "layers frames dim"]]:
     """Yield the frame embeddings of each segment in order, float32."""
     found = segments(len(samples), representation.card, segment_s, segment_hop_s)
-    audio = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
-    with torch.inference_mode():
-        for group in _equal_lengths(found, batch):
-            stacked = torch.stack([audio[segment.start : segment.end] for segment in group])
-            yield from representation(stacked, layers).float().cpu().numpy()
+    audio, device = _tensor(samples), device_of(representation)
+    for group in _equal_lengths(found, batch):
+        stacked = _stacked([audio[segment.start : segment.end] for segment in group])
+        yield from _forward(representation, stacked.to(device), layers)
+
+
+def device_of(representation: Representation) -> torch.device:
+    """Return where a representation computes: with its parameters, or on the CPU."""
+    if not isinstance(representation, torch.nn.Module):
+        return torch.device("cpu")
+    held = itertools.chain(representation.parameters(), representation.buffers())
+    return next((tensor.device for tensor in held), torch.device("cpu"))
+
+
+def _tensor(samples: Float[np.ndarray, " samples"]) -> Float[torch.Tensor, " samples"]:
+    return torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
+
+
+def _stacked(rows: Sequence[Float[torch.Tensor, " samples"]]) -> Float[torch.Tensor, "batch samples"]:
+    """Return a copy, lest a network that writes on its input spoil what others hear; of hours at once, a view."""
+    return rows[0][None] if len(rows) == 1 and len(rows[0]) > WAITING_SAMPLES else torch.stack(list(rows))
+
+
+@torch.inference_mode()
+def _forward(
+    representation: Representation, audio: Float[torch.Tensor, "batch samples"], layers: Sequence[int] | None
+) -> Float[np.ndarray, "batch layers frames dim"]:
+    found: np.ndarray = representation(audio, layers).float().cpu().numpy()
+    return found
+
+
+class Finished(NamedTuple, Generic[Tag]):
+    """A clip and what became of it: (layers, 2, dim) in the order of STATISTICS, or the error that kept it."""
+
+    tag: Tag
+    answer: Float[np.ndarray, "layers 2 dim"] | UserError
+
+
+class Loop(Generic[Tag]):
+    """Clips through one representation, each to the mean and deviation of its frames; `tag` tells clips apart.
+
+    Segments wait until there are `batch` of one length, of whichever clips, and go through together: with 1 nothing
+    waits. Where the device's memory does not hold a batch, `batch` is halved for good. `audio_s` is the length of
+    the finished clips in seconds; `seconds` what the forward passes took: CPU time, on a GPU time that went by.
+    """
+
+    def __init__(
+        self,
+        representation: Representation,
+        layers: Sequence[int] | None = None,
+        segment_s: float | None = None,
+        segment_hop_s: float | None = None,
+        batch: int = 1,
+    ) -> None:
+        self.representation, self.layers = representation, layers
+        self.device = device_of(representation)
+        self.batch, self.audio_s, self.seconds = batch, 0.0, 0.0
+        self._segments = segment_s, segment_hop_s
+        self._clock = time.process_time if self.device.type == "cpu" else time.perf_counter
+        self._waiting: dict[int, list[_Waiting[Tag]]] = {}
+        self._n_waiting = 0
+
+    def add(self, tag: Tag, samples: Float[np.ndarray, " samples"]) -> list[Finished[Tag]]:
+        """Take a clip at the card's rate; return the clips that are finished now, this one or earlier ones."""
+        try:
+            found = segments(len(samples), self.representation.card, *self._segments)
+        except UserError as error:
+            return [Finished(tag, error)]
+        clip, audio, finished = _Clip(tag, len(samples), len(found)), _tensor(samples), []
+        for start, end in found:
+            group = self._waiting.setdefault(end - start, [])
+            group.append(_Waiting(clip, audio[start:end]))
+            self._n_waiting += end - start
+            if len(group) >= self.batch:
+                finished += self._run(self._waiting.pop(end - start))
+            elif self._n_waiting > WAITING_SAMPLES:
+                finished += self.rest()
+            if clip.is_finished:
+                break
+        return finished
+
+    def rest(self) -> list[Finished[Tag]]:
+        """Return the clips of which segments were still waiting for others of their length."""
+        groups, self._waiting = self._waiting.values(), {}
+        return [one for group in groups for one in self._run(group)]
+
+    def _run(self, group: "list[_Waiting[Tag]]") -> list[Finished[Tag]]:
+        answer = self._frames(_stacked([one.samples for one in group]))
+        if isinstance(answer, UserError) and len(group) > 1:
+            half = len(group) // 2
+            return self._run(group[:half]) + self._run(group[half:])
+        self._n_waiting -= sum(len(one.samples) for one in group)
+        finished = []
+        for position, (clip, _) in enumerate(group):
+            found = clip.fail(answer) if isinstance(answer, UserError) else clip.take(answer[position])
+            if found:
+                finished.append(found)
+                self.audio_s += clip.n_samples / self.representation.card.sample_rate
+        return finished
+
+    def _frames(self, audio: Float[torch.Tensor, "batch samples"]) -> np.ndarray | UserError:
+        """Return the frames of a batch, or why there are none: also a batch that memory does not hold."""
+        card, started = self.representation.card, self._clock()
+        try:
+            return _forward(self.representation, audio.to(self.device), self.layers)
+        except torch.OutOfMemoryError:
+            self.batch = max(1, min(self.batch, len(audio) // 2))
+            length_s = audio.shape[1] / card.sample_rate
+            failure = UserError(f"'{card.name}' needs more memory for {length_s:g} s than there is. Set segment_s.")
+        except UserError as error:
+            failure = error
+        finally:
+            self.seconds += self._clock() - started
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return failure
+
+
+class _Clip(Generic[Tag]):
+    """The frames of a clip so far: their number, sum and sum of squares, float64."""
+
+    def __init__(self, tag: Tag, n_samples: int, n_segments: int) -> None:
+        self.tag, self.n_samples, self.is_finished = tag, n_samples, False
+        self._left, self._count = n_segments, 0
+        self._total, self._squares = np.float64(0.0), np.float64(0.0)
+
+    def take(self, frames: Float[np.ndarray, "layers frames dim"]) -> Finished[Tag] | None:
+        """Add the frames of one segment; return the clip when it was the last."""
+        for first in range(0, frames.shape[1], FRAMES_TOGETHER):
+            exact = frames[:, first : first + FRAMES_TOGETHER].astype(np.float64)
+            self._total = self._total + exact.sum(1)
+            self._squares = self._squares + np.square(exact).sum(1)
+        self._count += frames.shape[1]
+        self._left -= 1
+        if self._left or self.is_finished:
+            return None
+        if not self._count:
+            return self.fail(UserError(f"no frames came of its {self.n_samples} samples"))
+        self.is_finished = True
+        mean = self._total / self._count
+        deviation = np.sqrt(np.maximum(self._squares / self._count - np.square(mean), 0.0))
+        return Finished(self.tag, np.stack([mean, deviation], axis=1).astype(np.float32))
+
+    def fail(self, error: UserError) -> Finished[Tag] | None:
+        """Give the clip up; return it unless it was already."""
+        if self.is_finished:
+            return None
+        self.is_finished = True
+        return Finished(self.tag, error)
+
+
+class _Waiting(NamedTuple, Generic[Tag]):
+    clip: _Clip[Tag]
+    samples: torch.Tensor
 
 
 def clip_embedding(
@@ -85,15 +241,11 @@ def clip_embedding(
 
     Accumulated in float64, returned as float32 in the order of STATISTICS.
     """
-    count, total, squares = 0, np.float64(0.0), np.float64(0.0)
-    for frames in frame_embeddings(representation, samples, layers, segment_s, segment_hop_s, batch):
-        exact = frames.astype(np.float64)
-        count += exact.shape[1]
-        total = total + exact.sum(1)
-        squares = squares + np.square(exact).sum(1)
-    mean = total / count
-    deviation = np.sqrt(np.maximum(squares / count - np.square(mean), 0.0))
-    return np.stack([mean, deviation], axis=1).astype(np.float32)
+    loop = Loop[None](representation, layers, segment_s, segment_hop_s, batch)
+    (found,) = [*loop.add(None, samples), *loop.rest()]
+    if isinstance(found.answer, UserError):
+        raise found.answer
+    return found.answer
 
 
 def _equal_lengths(found: Sequence[Segment], batch: int) -> Iterator[list[Segment]]:

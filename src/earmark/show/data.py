@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +17,8 @@ from earmark.experiment import audit
 from earmark.listings import DatasetLine, TaskLine
 from earmark.report import datasets as page
 from earmark.report import figures
+from earmark.representations.get import require_online
+from earmark.show.representations import fetched
 from earmark.show.runs import console, remark
 from earmark.sources.bars import bars
 
@@ -162,17 +163,16 @@ def got(
     stratify: bool,
     jobs: int,
     verify: bool,
+    offline: bool,
     quiet: bool,
 ) -> None:
     """Fetch a dataset with a progress bar, and say what is there now."""
+    require_online(f"dataset '{name}'", offline)
     with bars(quiet) as watch:
         found: Got = get(
             name, folder, only=only, subset=subset, stratify=stratify, jobs=jobs, verify=verify, watch=watch
         )
-    out = Console()
-    for one in found.files:
-        state = "was there" if one.was_there else "fetched"
-        out.print(Text(f"{state:>9}  {one.size_bytes / 1e6:10,.1f} MB  {one.checked:<20}  {one.path}"), soft_wrap=True)
+    fetched(found.files)
     if found.dataset is not None:
         print(f"{found.dataset.name}: {len(found.dataset.clips):,} clips, version {found.dataset.version}")
         print(f"Next: earmark check dataset {name}" + (f" --dir {folder}" if folder else ""))

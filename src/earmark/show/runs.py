@@ -1,4 +1,4 @@
-"""What the command line prints of experiments, representations and embeddings."""
+"""What the command line prints of experiments and their runs, and how it speaks."""
 
 import json
 import sys
@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from earmark import conformance, durable, lookup, places
+from earmark import places
 from earmark.analysis import tables as tabling
-from earmark.catalogue import Embedded
 from earmark.errors import UnknownName
 from earmark.experiment import leaks, results, spec
 from earmark.experiment.estimate import Estimate
@@ -21,7 +19,6 @@ from earmark.experiment.results import Run
 from earmark.metrics import METRICS
 from earmark.nouns import Failure, Result
 from earmark.probes.presets import PRESETS
-from earmark.representations import base
 
 WIDE = 200
 
@@ -110,7 +107,6 @@ def estimate(found: Estimate, as_json: bool) -> None:
 def names(noun: str) -> None:
     """Print the names that a noun has."""
     known: dict[str, Callable[[], Iterable[str]]] = {
-        "representation": lambda: lookup.names("representations"),
         "deformation": _transforms,
         "probe": lambda: [f"{name}: {', '.join(recipes)}" for name, recipes in PRESETS.items()],
         "metric": lambda: [f"{name:<24} {', '.join(sorted(one.kinds))}" for name, one in METRICS.items()],
@@ -118,7 +114,7 @@ def names(noun: str) -> None:
     }
     single = noun.removesuffix("s")
     if single not in known:
-        raise UnknownName("noun", noun, (*known, "dataset", "task"))
+        raise UnknownName("noun", noun, (*known, "dataset", "task", "representation"))
     for name in known[single]():
         print(name)
 
@@ -127,45 +123,8 @@ def _transforms() -> Sequence[str]:
     return ["every transform of audiomentations, by its name; for example:", *sorted(spec.EXAMPLE_CHAINS)]
 
 
-def description(name: str, as_json: bool) -> None:
-    """Print the card of a representation."""
-    value = base.load(name).card
-    if as_json:
-        print(json.dumps(asdict(value), indent=1))
-        return
-    for field, one in asdict(value).items():
-        print(f"{field:>16}: {one}")
-
-
-def verdict(noun: str, name: str) -> bool:
-    """Print what is wrong with a representation or an experiment file; return whether nothing is."""
-    if noun == "representation":
-        return _kept(name, conformance.broken_by_representation(base.load(name)))
-    spec.check_names(spec.load(Path(name)))
-    print(f"{name}: nothing wrong")
+def experiment_verdict(file: str) -> bool:
+    """Print what is wrong with an experiment file; return whether nothing is."""
+    spec.check_names(spec.load(Path(file)))
+    print(f"{file}: nothing wrong")
     return True
-
-
-def _kept(name: str, broken: Sequence[str]) -> bool:
-    for law in broken:
-        print(f"{name}: {law}")
-    if not broken:
-        print(f"{name}: every law holds")
-    return not broken
-
-
-def embedded(found: Embedded, out: Path) -> None:
-    """Write embeddings to one .npz file and say what is in it."""
-    import io
-
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        vectors=found.vectors,
-        paths=np.array([path.as_posix() for path in found.paths]),
-        statistics=np.array(found.statistics),
-        representation=np.array(found.card.name),
-    )
-    durable.write_file(out, buffer.getvalue())
-    failures(found.failures)
-    print(f"{out}: {found.vectors.shape[0]} files × (layers, statistics, dim) = {found.vectors.shape[1:]}")

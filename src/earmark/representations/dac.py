@@ -1,0 +1,218 @@
+"""`dac-44khz`, `dac-24khz`, `dac-16khz`: the encoder of the Descript Audio Codec and its quantiser, by transformers.
+
+Layer 0 is what the encoder says, layer 1 what its codebooks leave of it, all of them summed; layer 0 alone searches no
+codebook. `Dac.codes` gives the whole numbers. The decoder is not built.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from earmark.errors import UserError
+from earmark.nouns import Card, Source
+from earmark.representations import _weights
+from earmark.representations.base import check_call
+from earmark.representations.encodec import alone_on_cpu
+
+NOT_USED = "decoder."
+QUANTISED = 1
+
+# As published with the weights; the rest is common to the three and the class's own.
+CONFIGURATIONS: dict[str, Mapping[str, Any]] = {
+    "44khz": {"sampling_rate": 44100, "downsampling_ratios": [2, 4, 8, 8], "n_codebooks": 9},
+    "24khz": {"sampling_rate": 24000, "downsampling_ratios": [2, 4, 5, 8], "n_codebooks": 32},
+    "16khz": {"sampling_rate": 16000, "downsampling_ratios": [2, 4, 5, 8], "n_codebooks": 12},
+    "tiny": {
+        "sampling_rate": 16000,
+        "downsampling_ratios": [2, 4, 5, 8],
+        "n_codebooks": 3,
+        "encoder_hidden_size": 2,
+        "decoder_hidden_size": 32,
+        "codebook_size": 16,
+    },
+}
+
+HUB = "https://huggingface.co/descript/dac_"
+CARD = Card(
+    name="dac-44khz",
+    version=1,
+    sample_rate=44100,
+    frame_rate_hz=44100 / 512,
+    dim=1024,
+    layers=2,
+    layer_0="the encoder's continuous output, before quantisation; layer 1 is the sum of what all 9 codebooks chose",
+    min_samples=512,
+    max_samples=None,
+    padding_safe=False,
+    architecture="64 to 1024 convolutions of stride 2, 4, 8, 8 with snakes; residual quantiser of 9 × 1024 codes of 8",
+    n_parameters=22_529_672,
+    trained_on="DAPS, DNS Challenge 4, Common Voice, VCTK, MUSDB, Jamendo and AudioSet: speech, music and sounds",
+    objective="reconstruction of mel spectrograms, adversarial, with losses that hold codes and latents together",
+    licence="MIT",
+    commercial=True,
+    bibtex="""@inproceedings{kumar2023dac,
+  author = {Kumar, Rithesh and Seetharaman, Prem and Luebs, Alejandro and Kumar, Ishaan and Kumar, Kundan},
+  title = {High-Fidelity Audio Compression with Improved {RVQGAN}},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume = {36},
+  year = {2023}
+}""",
+    verified="parity",
+    sources=(
+        Source(
+            url=f"{HUB}44khz/resolve/c1bc521685adf9cfe247bc39a5ca58917eda1ac4/model.safetensors",
+            licence="MIT",
+            checksum="sha256:6128ebff483a41422b0164d079a3773b0d8d82e64c4293d775994cbf8baf913a",
+            size_bytes=306_507_276,
+            path="model.safetensors",
+        ),
+    ),
+)
+
+
+def _of_hop_320(card: Card) -> Card:
+    """Return the card of a network that differs from `dac-44khz` in its hop, with its frame rate filled in."""
+    codebooks = CONFIGURATIONS[card.name.removeprefix("dac-")]["n_codebooks"]
+    return dataclasses.replace(
+        card,
+        frame_rate_hz=card.sample_rate / 320,
+        min_samples=320,
+        layer_0=card.layer_0.replace("all 9", f"all {codebooks}"),
+        architecture=card.architecture.replace("4, 8, 8", "4, 5, 8").replace("9 ×", f"{codebooks} ×"),
+    )
+
+
+CARDS = {
+    "44khz": CARD,
+    "24khz": _of_hop_320(
+        dataclasses.replace(
+            CARD,
+            name="dac-24khz",
+            sample_rate=24000,
+            n_parameters=22_332_224,
+            sources=(
+                Source(
+                    url=f"{HUB}24khz/resolve/6ba020b5ba7d9d8076fb90db7e67f27e31980f6e/model.safetensors",
+                    licence="MIT",
+                    checksum="sha256:7452e3fc6972991da871ae1a1c9d3e8e219aa247cc0f757018867d6a7fe59aaf",
+                    size_bytes=298_652_268,
+                    path="model.safetensors",
+                ),
+            ),
+        )
+    ),
+    "16khz": _of_hop_320(
+        dataclasses.replace(
+            CARD,
+            name="dac-16khz",
+            sample_rate=16000,
+            n_parameters=21_820_064,
+            sources=(
+                Source(
+                    url=f"{HUB}16khz/resolve/7c2fc5e759f1f501aefc6e7a0265cc57f5d17ba7/model.safetensors",
+                    licence="MIT",
+                    path="model.safetensors",
+                ),
+            ),
+        )
+    ),
+    "tiny": _of_hop_320(
+        dataclasses.replace(CARD, name="dac-tiny", sample_rate=16000, dim=32, n_parameters=23_562, sources=())
+    ),
+}
+
+
+class Dac(nn.Module):
+    """DAC's encoder and quantiser, at the exact length of the audio.
+
+    Frames: `samples // 512` at 44.1 kHz; else `(samples + 8) // 320`, as the convolution of stride 5 looks one step
+    further. Differs from the published feature extractor, which fills the last hop up with zeros: what does not fill a
+    hop has no frame. Rows go through one by one on the CPU, so that no code depends on its batch mates.
+    """
+
+    def __init__(self, model: Any, card: Card) -> None:
+        super().__init__()
+        self.card = card
+        self.encoder: nn.Module = model.encoder
+        self.quantizer: nn.Module = model.quantizer
+        self.eval().requires_grad_(False)
+
+    @torch.inference_mode()
+    def forward(
+        self, audio: Float[Tensor, "batch samples"], layers: Sequence[int] | None = None
+    ) -> Float[Tensor, "batch layers frames dim"]:
+        """Return the layers asked for; codebooks are searched only when layer 1 is among them."""
+        wanted = check_call(audio, layers, self.card)
+        rows = [self._layers(row, wanted) for row in alone_on_cpu(audio)]
+        return torch.cat(rows).transpose(2, 3).contiguous()
+
+    @torch.inference_mode()
+    def codes(self, audio: Float[Tensor, "batch samples"]) -> Int[Tensor, "batch codebooks frames"]:
+        """Return the code of each codebook in each frame."""
+        check_call(audio, None, self.card)
+        return torch.cat([self.quantizer(self.encoder(row[:, None]))[1] for row in alone_on_cpu(audio)])
+
+    def _layers(
+        self, audio: Float[Tensor, "batch samples"], wanted: Sequence[int]
+    ) -> Float[Tensor, "batch layers dim frames"]:
+        found = [self.encoder(audio[:, None])]
+        if QUANTISED in wanted:
+            found.append(self.quantizer(found[0])[0])
+        return torch.stack([found[layer] for layer in wanted], dim=1)
+
+
+def _network(variant: str, card: Card) -> Dac:
+    from transformers import DacConfig, DacModel
+
+    return Dac(DacModel(DacConfig(**CONFIGURATIONS[variant])), card)
+
+
+def build(variant: str, seed: int) -> Dac:
+    """Return the network with random weights, as transformers draws them."""
+    card = CARDS[variant]
+    name = f"random:{card.name}" + (f"@{seed}" if seed else "")
+    with _weights.seeded(card.name, seed):
+        made = _network(variant, card)
+    made.card = dataclasses.replace(
+        card,
+        name=name,
+        trained_on="nothing",
+        objective="none",
+        licence="Apache-2.0",
+        commercial=True,
+        sources=(),
+        weights_sha256=_weights.sha256_of_state(made),
+    )
+    return made
+
+
+def load(variant: str) -> Dac:
+    """Return the network with its published weights.
+
+    Raises MissingPart when they are not here, UserError when the file holds other names or shapes.
+    """
+    card = CARDS[variant]
+    if not card.sources:
+        raise UserError(f"'{card.name}' exists for tests and has no weights. Write 'random:{card.name}'.")
+    file = _weights.need(card) / card.sources[0].path
+    with _weights.seeded(card.name, 0):  # what the class draws is overwritten
+        made = _network(variant, dataclasses.replace(card, weights_sha256=_weights.sha256_of(file)))
+    _fill(made, file)
+    return made
+
+
+def _fill(made: Dac, file: Path) -> None:
+    state = {name: value for name, value in load_file(file).items() if not name.startswith(NOT_USED)}
+    try:
+        made.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(
+            f"'{file}' does not hold the weights of '{made.card.name}': {error} "
+            f"Delete it and type: earmark get weights {made.card.name}"
+        ) from error

@@ -1,0 +1,130 @@
+"""`wav2vec2-base`, `wav2vec2-large`, `wav2vec2-xlsr-53`: wav2vec 2.0, trained on speech to tell masked frames apart."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from torch import nn
+
+from earmark.nouns import Card, Source
+from earmark.representations import _speech
+from earmark.representations._speech import Family, Published, Speech
+
+REPOSITORY = "https://huggingface.co/facebook"
+
+BASE = Card(
+    name="wav2vec2-base",
+    version=1,
+    sample_rate=16000,
+    frame_rate_hz=16000 / _speech.HOP_SAMPLES,
+    dim=768,
+    layers=13,
+    layer_0=_speech.LAYER_0,
+    min_samples=_speech.MIN_SAMPLES,
+    max_samples=None,
+    padding_safe=False,
+    architecture="7 convolutions (group norm) → 12 transformer blocks",
+    n_parameters=94_370_944,
+    trained_on="LibriSpeech, 960 h of read English",
+    objective="contrastive, over codes of masked frames",
+    licence="Apache-2.0",
+    commercial=True,
+    bibtex="""@inproceedings{baevski2020wav2vec,
+  author = {Baevski, Alexei and Zhou, Yuhao and Mohamed, Abdelrahman and Auli, Michael},
+  title = {wav2vec 2.0: A Framework for Self-Supervised Learning of Speech Representations},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume = {33},
+  pages = {12449--12460},
+  year = {2020}
+}""",
+    verified="parity",
+    sources=(
+        Source(
+            url=f"{REPOSITORY}/wav2vec2-base/resolve/0b5b8e868dd84f03fd87d01f9c4ff0f080fecfe8/pytorch_model.bin",
+            licence="Apache-2.0",
+            checksum="sha256:3249fe98bfc62fcbc26067f724716a6ec49d12c4728a2af1df659013905dff21",
+            size_bytes=380_267_417,
+            path="pytorch_model.bin",
+        ),
+    ),
+)
+LARGE = replace(
+    BASE,
+    name="wav2vec2-large",
+    dim=1024,
+    layers=25,
+    architecture="7 convolutions (group norm) → 24 transformer blocks",
+    n_parameters=315_427_968,
+    sources=(
+        Source(
+            url=f"{REPOSITORY}/wav2vec2-large/resolve/85c73b1a7c1ee154fd7b06634ca7f42321db94db/pytorch_model.bin",
+            licence="Apache-2.0",
+            path="pytorch_model.bin",
+        ),
+    ),
+)
+XLSR_53 = replace(
+    LARGE,
+    name="wav2vec2-xlsr-53",
+    layer_0=_speech.LAYER_0_STABLE,
+    architecture="7 convolutions (layer norm) → 24 transformer blocks (stable layer norm)",
+    n_parameters=315_437_696,
+    trained_on="56,000 h of speech in 53 languages (Multilingual LibriSpeech, Common Voice, BABEL)",
+    bibtex="""@article{conneau2020unsupervised,
+  author = {Conneau, Alexis and Baevski, Alexei and Collobert, Ronan and Mohamed, Abdelrahman and Auli, Michael},
+  title = {Unsupervised Cross-lingual Representation Learning for Speech Recognition},
+  journal = {arXiv preprint arXiv:2006.13979},
+  year = {2020}
+}""",
+    sources=(
+        Source(
+            url=f"{REPOSITORY}/wav2vec2-large-xlsr-53/resolve/c3f9d884181a224a6ac87bf8885c84d1cff3384f/pytorch_model.bin",
+            licence="Apache-2.0",
+            path="pytorch_model.bin",
+        ),
+    ),
+)
+TINY = replace(
+    BASE,
+    name="wav2vec2-tiny",
+    dim=16,
+    layers=4,
+    architecture="7 convolutions (group norm) → 3 transformer blocks",
+    n_parameters=25_120,
+    trained_on="nothing",
+    objective="none",
+    sources=(),
+)
+
+SHAPE: Mapping[str, object] = {**_speech.FRONT, **_speech.GROUP_NORM}
+
+
+def network(settings: Mapping[str, object]) -> nn.Module:
+    """Return transformers' wav2vec 2.0 with random weights from torch's global generator (seed it)."""
+    from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+    made: nn.Module = Wav2Vec2Model(Wav2Vec2Config.from_dict({**settings, **_speech.NO_MASKS}))
+    return made
+
+
+FAMILY = Family(
+    network,
+    {
+        "base": Published(BASE, {**SHAPE, **_speech.BASE}),
+        "large": Published(LARGE, {**SHAPE, **_speech.LARGE}),
+        "xlsr-53": Published(XLSR_53, {**SHAPE, **_speech.STABLE, **_speech.LARGE}),
+        "tiny": Published(TINY, {**SHAPE, **_speech.TINY}),
+    },
+    prefix="wav2vec2.",
+    heads=("quantizer.", "project_q.", "project_hid."),  # the contrastive objective of Wav2Vec2ForPreTraining
+)
+CARDS = {variant: one.card for variant, one in FAMILY.published.items()}
+
+
+def load(variant: str) -> Speech:
+    """Return wav2vec 2.0 with its published weights. Raises as `_speech.load` does."""
+    return _speech.load(FAMILY, variant)
+
+
+def build(variant: str, seed: int) -> Speech:
+    """Return wav2vec 2.0 with random weights."""
+    return _speech.build(FAMILY, variant, seed)
