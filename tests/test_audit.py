@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -162,8 +163,29 @@ def test_every_clip_whose_group_is_in_another_part_is_counted(folder: Path) -> N
 def test_groups_that_the_label_itself_names_are_no_leak(folder: Path) -> None:
     singers = {number: {"group": f"singer {number % 2}"} for number in ROLES}
     run = earmark.run(write(folder, rows=singers), quiet=True)
-    assert "each label lies in one group" in check_of(run, "group").reason
+    assert "each class of 'label' lies in one group" in check_of(run, "group").reason
     assert not check_of(run, "group").leaks
+
+
+def test_tags_are_taken_one_by_one_though_each_clip_has_its_own_combination(folder: Path) -> None:
+    sets = list(combinations([f"t{number}" for number in range(8)], 3))
+    rows = {number: {"label": sets[number], "group": f"artist {number % 11}"} for number in ROLES}
+    (one,) = audit.of_dataset(manifest.load("", _rows_only(folder, rows)), quiet=True)
+    found = next(check for check in one.checks if check.kind == "group")
+    assert found.reason == ""
+    assert [tally.leaks for tally in found.tallies] == [12, 8, 8]
+
+
+def test_one_group_of_all_clips_names_no_label_and_is_found(folder: Path) -> None:
+    rows: dict[int, dict[str, object]] = {number: {"group": "all"} for number in ROLES}
+    (one,) = audit.of_dataset(manifest.load("", _rows_only(folder, rows)), quiet=True)
+    found = next(check for check in one.checks if check.kind == "group")
+    assert [tally.leaks for tally in found.tallies] == [12, 12, 8]
+
+
+def _rows_only(folder: Path, rows: Mapping[int, Mapping[str, object]]) -> Path:
+    write(folder, rows=rows)
+    return folder / "clips.jsonl"
 
 
 def test_a_second_run_writes_the_same_leakage_byte_for_byte_also_when_it_is_computed_anew(

@@ -46,16 +46,20 @@ def test_no_clips_share_nothing() -> None:
     ("groups", "classes", "named"),
     [
         (["ann", "ann", "bob"], [("ann",), ("ann",), ("bob",)], True),
-        (["duo", "duo"], [("ann",), ("bob",)], True),
+        (["duo", "duo", "cy"], [("ann",), ("bob",), ("cat",)], True),
+        (["duo", "duo"], [("ann",), ("bob",)], False),
+        (["x", "x", "y"], [("ann", "bob"), ("bob",), ("cat",)], True),
+        (["x", "y"], [("ann", "bob"), ("bob", "cat")], False),
+        (["ann", "bob", None], [("ann",), ("bob",), ()], True),
         (["one", "two"], [("ann",), ("ann",)], False),
         (["ann", None], [("ann",), ("ann",)], False),
         (["ann", "bob"], [(), ()], False),
     ],
 )
-def test_a_label_names_the_group_when_no_class_is_in_two_groups(
+def test_groups_name_a_label_when_there_are_several_and_no_class_is_in_two(
     groups: list[str | None], classes: list[tuple[str, ...]], named: bool
 ) -> None:
-    assert leakage.names_the_class(groups, classes) is named
+    assert leakage.groups_name(groups, classes) is named
 
 
 def test_only_stretches_of_the_same_content_that_run_at_the_same_time_overlap() -> None:

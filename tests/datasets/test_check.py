@@ -9,6 +9,7 @@ import pytest
 import soundfile
 from rich.console import Console, RenderableType
 
+from earmark.conformance import broken_by_dataset
 from earmark.datasets import check, folder, manifest
 from earmark.datasets._sound import clipped_fraction
 from earmark.datasets.check import Finding, describe, examine
@@ -163,6 +164,38 @@ def test_leaks_of_a_split_are_errors(sound: Path) -> None:
         ("error", "split 'manifest' parts 1 group", ("cy (test, train)",)),
         ("info", "1 clip in no part of split 'manifest'", ("tuba/c.wav",)),
     ]
+
+
+SINGERS = (
+    "path,singer,vowel,group,split\nflute/a.wav,ann,a,ann,train\nflute/b.wav,ann,e,ann,test\n"
+    "tuba/a.wav,bob,e,bob,train\ntuba/b.wav,bob,a,bob,test\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("label", "severity", "what"),
+    [
+        ("singer", "info", "split 'manifest' parts 2 groups, which name the label itself"),
+        ("vowel", "error", "split 'manifest' parts 2 groups"),
+        (None, "error", "split 'manifest' parts 2 groups"),
+    ],
+)
+def test_parted_groups_are_no_leak_where_they_name_every_label_asked_about(
+    sound: Path, label: str | None, severity: str, what: str
+) -> None:
+    (sound / "songs.csv").write_text(SINGERS)
+    (finding,) = examine(manifest.load("", sound / "songs.csv"), label).findings
+    assert (finding.severity, finding.what) == (severity, what)
+    assert finding.about == ("ann (test, train)", "bob (test, train)")
+
+
+def test_the_law_of_whole_groups_is_that_of_the_check(sound: Path) -> None:
+    (sound / "both.csv").write_text(SINGERS)
+    (sound / "one.csv").write_text(SINGERS.replace(",vowel", "").replace(",a,", ",").replace(",e,", ","))
+    both, one = (manifest.load("", sound / name) for name in ("both.csv", "one.csv"))
+    assert broken_by_dataset(both) == ("split 'manifest' fold 0: 2 groups are in train and in test, first: ann",)
+    assert one.labels == ("singer",)
+    assert broken_by_dataset(one) == ()
 
 
 def test_classes_absent_from_a_part_are_found(sound: Path) -> None:

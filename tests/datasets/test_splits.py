@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.model_selection import StratifiedGroupKFold
 
 from earmark.datasets.base import Dataset
 from earmark.datasets.splits import carve_valid, random_split, rare_classes, resolve, subset
@@ -90,6 +91,77 @@ def test_a_class_with_a_group_for_each_part_is_in_each_though_one_group_is_large
     members = clips({"a": 100}) + [clip(f"b{i:03}", "b", "big" if i < 20 else f"small{i}") for i in range(22)]
     split = random_split(members, "label", (0.8, 0.1, 0.1), "mine", 0)
     assert sorted(classes(ids)["b"] for ids in parts(split)) == [1, 1, 20]
+
+
+@given(st.lists(st.integers(3, 8), min_size=2, max_size=9), st.integers(0, 9))
+def test_a_class_with_a_group_of_its_own_for_each_part_is_in_each(groups: list[int], seed: int) -> None:
+    sizes = np.random.Generator(np.random.PCG64(seed)).integers(1, 12, (len(groups), 8))
+    members = [
+        clip(f"{'abcdefghi'[one]}{group}{i:02}", "abcdefghi"[one], f"{one}-{group}")
+        for one, n_groups in enumerate(groups)
+        for group in range(n_groups)
+        for i in range(sizes[one, group])
+    ]
+    split = random_split(members, "label", (0.8, 0.1, 0.1), "mine", seed)
+    assert all(len(classes(ids)) == len(groups) for ids in parts(split))
+
+
+def mixed(n_clips: int, n_groups: int, n_classes: int, seed: int) -> list[Clip]:
+    """Return clips whose groups and classes were drawn apart, as artists of several genres."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    groups, labels = rng.integers(n_groups, size=n_clips), rng.integers(n_classes, size=n_clips)
+    return [clip(f"{i:04}", f"c{labels[i]}", f"g{groups[i]}") for i in range(n_clips)]
+
+
+def unevenness(members: Sequence[Clip], found: Sequence[Sequence[str]]) -> tuple[float, float]:
+    """Return how far an 80/10/10 split is off in a part's share of the clips, and of a class, in the mean over them."""
+    label_of = {member.id: str(member.targets["label"]) for member in members}
+    totals, asked = Counter(label_of.values()), (0.8, 0.1, 0.1)
+    counts = [Counter(label_of[name] for name in ids) for ids in found]
+    off = [
+        max(abs(one[c] / total - share) for one, share in zip(counts, asked, strict=True))
+        for c, total in totals.items()
+    ]
+    size = max(abs(len(ids) / len(members) - share) for ids, share in zip(found, asked, strict=True))
+    return size, float(np.mean(off))
+
+
+@pytest.mark.parametrize(("n_clips", "n_groups", "n_classes"), [(1000, 60, 5), (1000, 100, 10), (3600, 20, 17)])
+def test_groups_of_several_classes_are_spread_as_asked_and_no_less_evenly_than_by_scikit_learn(
+    n_clips: int, n_groups: int, n_classes: int
+) -> None:
+    ours, theirs = [], []
+    for seed in range(4):
+        members = mixed(n_clips, n_groups, n_classes, seed)
+        ids = [member.id for member in members]
+        labels = [str(member.targets["label"]) for member in members]
+        oracle = StratifiedGroupKFold(10, shuffle=True, random_state=seed)
+        tenths = [part.tolist() for _, part in oracle.split(ids, labels, [member.group for member in members])]
+        folded = [[ids[i] for part in some for i in part] for some in (tenths[2:], tenths[:1], tenths[1:2])]
+        ours.append(unevenness(members, parts(random_split(members, "label", (0.8, 0.1, 0.1), "mine", seed))))
+        theirs.append(unevenness(members, folded))
+    assert max(size for size, _ in ours) <= 0.01
+    assert np.mean([off for _, off in ours]) < np.mean([off for _, off in theirs])
+
+
+def test_groups_of_several_tags_leave_the_parts_as_large_as_asked() -> None:
+    rng = np.random.Generator(np.random.PCG64(0))
+    tags = np.array([f"t{i}" for i in range(40)])
+    usual = [rng.choice(tags, 6, replace=False) for _ in range(120)]
+    members = [
+        clip(f"{i:04}", tuple(rng.choice(usual[i % 120], 2, replace=False).tolist()), f"g{i % 120}")
+        for i in range(1200)
+    ]
+    split = random_split(members, "label", (0.8, 0.1, 0.1), "mine", 0)
+    assert [len(ids) / 1200 for ids in parts(split)] == pytest.approx([0.8, 0.1, 0.1], abs=0.02)
+
+
+@given(st.permutations(range(80)))
+def test_the_order_of_clips_changes_nothing_where_groups_hold_several_classes(order: list[int]) -> None:
+    members = mixed(80, 16, 3, 0)
+    assert random_split([members[i] for i in order], "label", (0.8, 0.1, 0.1), "mine", 0) == random_split(
+        members, "label", (0.8, 0.1, 0.1), "mine", 0
+    )
 
 
 def test_several_labels_are_spread_together() -> None:
@@ -192,6 +264,24 @@ def test_the_note_names_groups_rare_classes_and_clips_without_the_label() -> Non
         "groups to be in every part: rare; 1 of 105 clips have no 'label' and are left out"
     )
     assert "none" not in {name for ids in parts(found.split) for name in ids}
+
+
+def test_the_note_says_what_the_parts_really_hold_where_that_is_not_what_was_asked() -> None:
+    (found,) = resolve(dataset(clips(dict.fromkeys("abcdefghijkl", 4))), None, "label")
+    assert found.note == (
+        "no official split: a stratified 80/10/10 split was drawn with seed 0, in fact 50/25/25 of the clips"
+    )
+
+
+def test_the_note_names_classes_that_whole_groups_keep_out_of_a_part() -> None:
+    sizes = [300] * 3 + [10] * 20
+    members = [
+        clip(f"{group:02}-{i:03}", ("ab"[i % 2], *(("rare",) if size == 300 and i == 0 else ())), f"g{group}")
+        for group, size in enumerate(sizes)
+        for i in range(size)
+    ]
+    (found,) = resolve(dataset(members), None, "label")
+    assert "; not in every part, as groups are kept whole: rare" in found.note
 
 
 def official() -> Dataset:

@@ -100,6 +100,9 @@ def test_an_unknown_transform_and_an_unknown_parameter_are_answered_at_the_step(
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
+        ("[logmel]", "['random:logmell']", "4:23: Unknown representation 'logmell'."),
+        ("[logmel]", "[logmel+chrma]", "4:23: Unknown representation 'chrma'. Did you mean 'chroma'?"),
+        ("[logmel]", "[{name: logmel, layers: [3]}]", "4:30: 'logmel' has layers 0 to 0; got [3]."),
         ("[logmel]", "[logmel, logmel]", "4:31: Representation 'logmel' stands here a second time"),
         ("[logmel]", "['no.module:Name']", "4:23: Expected 'no.module:Name' to be importable"),
         (

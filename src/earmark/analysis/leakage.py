@@ -63,16 +63,18 @@ def shared_groups(groups: Sequence[Hashable | None], others: Sequence[Hashable |
     return np.array([-1 if group is None else first.get(group, -1) for group in groups], np.int64)
 
 
-def names_the_class(groups: Sequence[Hashable | None], classes: Sequence[tuple[str, ...]]) -> bool:
+def groups_name(groups: Sequence[Hashable | None], classes: Sequence[tuple[str, ...]]) -> bool:
     """Return whether every class lies within one group, so that no split can hold the groups apart.
 
-    Singers grouped by singer are such a case. Clips without a class (regression) or without a group: no.
+    Singers grouped by singer are such a case. Tags are taken one by one; a clip without a class says nothing. Not so
+    where a class has a clip without a group, where all lie in one group, or where there are no classes (regression).
     """
-    group_of: dict[tuple[str, ...], Hashable] = {}
+    group_of: dict[str, Hashable] = {}
     for group, names in zip(groups, classes, strict=True):
-        if group is None or not names or group_of.setdefault(names, group) != group:
-            return False
-    return True
+        for name in names:
+            if group is None or group_of.setdefault(name, group) != group:
+                return False
+    return len(set(group_of.values())) > 1
 
 
 def overlaps(regions: Sequence[Region], others: Sequence[Region]) -> Matches:

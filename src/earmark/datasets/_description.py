@@ -10,7 +10,8 @@ import numpy as np
 
 from earmark import audio
 from earmark.datasets import splits
-from earmark.datasets._targets import ROLES, classes_of
+from earmark.datasets._labels import classes_of, numbers_of
+from earmark.datasets._targets import ROLES
 from earmark.datasets.base import Dataset
 from earmark.datasets.splits import NamedSplit
 from earmark.errors import AudioError, DataError
@@ -129,7 +130,7 @@ def _label(dataset: Dataset, name: str, named: NamedSplit) -> LabelDescription:
     for role in ROLES:
         ids = set(getattr(split, role))
         parts[role] = Counter(v for clip in labelled if clip.id in ids for v in classes_of(clip.targets[name]))
-    rows = [_numbers(clip, name) for clip in labelled]
+    rows = [numbers_of(clip.targets[name]) for clip in labelled]
     columns = [[row[axis] for row in rows if len(row) > axis] for axis in range(max(map(len, rows), default=0))]
     return LabelDescription(
         name,
@@ -141,9 +142,3 @@ def _label(dataset: Dataset, name: str, named: NamedSplit) -> LabelDescription:
         tuple((min(column), float(np.mean(column)), max(column)) for column in columns),
         named.name,
     )
-
-
-def _numbers(clip: Clip, name: str) -> tuple[float, ...]:
-    target = clip.targets[name]
-    values = target if isinstance(target, tuple) else (target,)
-    return tuple(value for value in values if isinstance(value, float))

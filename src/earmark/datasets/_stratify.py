@@ -2,7 +2,8 @@
 
 After Sechidis, Tsoumakas, Vlahavas, "On the Stratification of Multi-Label Data", ECML PKDD 2011: the rarest
 label first, each unit to the part that lacks the label most. Differs: a unit is a whole group, the order of
-labels is that of the start, and a label with a unit for every part gets one in each.
+labels is that of the start, a label with a unit for every part gets one in each, and where a unit has several clips
+the parts are evened out afterwards: the lack of one label says little of a group that holds many.
 """
 
 from collections import Counter, defaultdict
@@ -11,7 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from earmark.nouns import Clip, Target
+from earmark.datasets._evenness import evened
+from earmark.datasets._labels import classes_of, groups_name, numbers_of
+from earmark.nouns import Clip
 
 N_BINS = 5  # of a number: fifths of its values
 
@@ -26,7 +29,7 @@ class Unit(NamedTuple):
 def units_of(clips: Iterable[Clip], label: str) -> list[Unit]:
     """Return groups and single clips, in an order that their names give; no groups where they name the label."""
     ordered = sorted(clips, key=lambda clip: clip.id)
-    is_alone = groups_name_label(ordered, label)
+    is_alone = groups_name(ordered, label)
     members = defaultdict[tuple[str, str], list[int]](list)
     for index, clip in enumerate(ordered):
         members[("clip", clip.id) if is_alone or clip.group is None else ("group", clip.group)].append(index)
@@ -37,29 +40,16 @@ def units_of(clips: Iterable[Clip], label: str) -> list[Unit]:
     ]
 
 
-def groups_name_label(clips: Iterable[Clip], label: str) -> bool:
-    """Say whether each class sits in one group, as where singers are told apart and clips are grouped by singer.
-
-    Kept whole, such groups would leave no class in two parts of a split. One group of all clips names nothing.
-    """
-    groups_of = defaultdict[str, set[str | None]](set)
-    for clip in clips:
-        for name in _classes(clip.targets[label]):
-            groups_of[name].add(clip.group)
-    groups = set[str | None]().union(*groups_of.values())
-    return len(groups) > 1 and None not in groups and all(len(one) == 1 for one in groups_of.values())
-
-
 def strata_of(clips: Sequence[Clip], label: str) -> list[tuple[str, ...]]:
     """Return, for each clip, what is to be spread evenly: its classes, or which fifth each of its numbers is in."""
     targets = [clip.targets[label] for clip in clips]
-    numbers = [_floats(target) for target in targets]
+    numbers = [numbers_of(target) for target in targets]
     edges = [
         np.quantile([row[axis] for row in numbers if len(row) > axis], np.arange(1, N_BINS) / N_BINS)
         for axis in range(max(map(len, numbers), default=0))
     ]
     return [
-        _classes(target) + tuple(f"{axis}:{np.searchsorted(edges[axis], value)}" for axis, value in enumerate(row))
+        classes_of(target) + tuple(f"{axis}:{np.searchsorted(edges[axis], value)}" for axis, value in enumerate(row))
         for target, row in zip(targets, numbers, strict=True)
     ]
 
@@ -76,14 +66,13 @@ def spread(units: Sequence[Unit], shares: Sequence[float], rng: np.random.Genera
     for unit in shuffled:
         for name in unit.strata or ("",):
             holders[name].append(unit)
-    parts: list[list[Unit]] = [[] for _ in shares]
     have: list[Counter[str]] = [Counter() for _ in shares]
-    placed: set[tuple[str, ...]] = set()
+    part_of: dict[tuple[str, ...], int] = {}
     n_clips = sum(len(unit.ids) for unit in units)
     sizes = [0] * len(shares)
     for name in sorted(holders, key=lambda name: (name == "", len(holders[name]), name)):
         total = sum(unit.strata[name] for unit in holders[name])
-        waiting = sorted((u for u in holders[name] if u.ids not in placed), key=lambda u: -u.strata[name])
+        waiting = sorted((u for u in holders[name] if u.ids not in part_of), key=lambda u: -u.strata[name])
         for n_placed, unit in enumerate(waiting):
             lacking = [share * total - part[name] for share, part in zip(shares, have, strict=True)]
             without = [part for part in range(len(shares)) if not have[part][name]]
@@ -91,18 +80,13 @@ def spread(units: Sequence[Unit], shares: Sequence[float], rng: np.random.Genera
             open_to = without if is_last_call else range(len(shares))
             room = [share * n_clips - size for share, size in zip(shares, sizes, strict=True)]
             chosen = max(open_to, key=lambda part: (round(lacking[part], 9), round(room[part], 9), -part))
-            parts[chosen].append(unit)
             have[chosen].update(unit.strata)
             sizes[chosen] += len(unit.ids)
-            placed.add(unit.ids)
-    return [tuple(sorted(name for unit in part for name in unit.ids)) for part in parts]
-
-
-def _floats(target: Target) -> tuple[float, ...]:
-    values = target if isinstance(target, tuple) else (target,)
-    return tuple(value for value in values if isinstance(value, float))
-
-
-def _classes(target: Target) -> tuple[str, ...]:
-    values = target if isinstance(target, tuple) else (target,)
-    return tuple(str(value) for value in values if not isinstance(value, float))
+            part_of[unit.ids] = chosen
+    where = [part_of[unit.ids] for unit in shuffled]
+    if any(len(unit.ids) > 1 for unit in units):
+        where = evened([unit.strata for unit in shuffled], [len(unit.ids) for unit in shuffled], where, shares, rng)
+    members: list[list[str]] = [[] for _ in shares]
+    for unit, part in zip(shuffled, where, strict=True):
+        members[part] += unit.ids
+    return [tuple(sorted(ids)) for ids in members]

@@ -1,19 +1,14 @@
 """What is wrong with labels, splits and groups, without hearing a clip."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from earmark.datasets._finding import Finding, counted
+from earmark.datasets._labels import classes_of, groups_name
 from earmark.datasets.base import Dataset
-from earmark.nouns import Clip, Split, Target
+from earmark.nouns import Clip, Split
 
 ROLES = ("train", "valid", "test")
-
-
-def classes_of(target: Target) -> tuple[str, ...]:
-    """Return the class names of a target; none where it is a number to be regressed."""
-    values = target if isinstance(target, tuple) else (target,)
-    return tuple(str(value) for value in values if not isinstance(value, float))
 
 
 def label_findings(dataset: Dataset, label: str) -> list[Finding]:
@@ -46,40 +41,66 @@ def split_findings(dataset: Dataset, labels: Iterable[str]) -> list[Finding]:
     for name, folds in dataset.splits.items():
         for fold, split in enumerate(folds):
             where = f"split '{name}'" + (f" fold {fold}" if len(folds) > 1 else "")
-            found += _part_findings(dataset, split, where, dataset.known_leak(name))
-            for label in (label for label, names in made_for.items() if name in names):
+            served = [label for label, names in made_for.items() if name in names]
+            found += _part_findings(dataset, split, where)
+            found += _group_findings(dataset, name, split, where, served)
+            for label in served:
                 found += _class_findings(dataset, split, where, label)
     return found
 
 
-def _part_findings(dataset: Dataset, split: Split, where: str, leak: str) -> list[Finding]:
+def _part_findings(dataset: Dataset, split: Split, where: str) -> list[Finding]:
     found = []
     parts: Mapping[str, tuple[str, ...]] = {role: getattr(split, role) for role in ROLES}
     if empty := tuple(role for role in ("train", "test") if not parts[role]):
         found.append(Finding("error", f"{where} has an empty part", empty, "Put clips there, or remove the split."))
-    groups, count = defaultdict[str, set[str]](set), Counter[str]()
-    for role, ids in parts.items():
-        count.update(ids)
-        for group in {dataset.by_id[name].group for name in ids if name in dataset.by_id} - {None}:
-            groups[str(group)].add(role)
+    count = Counter(name for ids in parts.values() for name in ids)
     if twice := tuple(sorted(name for name, times in count.items() if times > 1)):
         found.append(Finding("error", f"{where} has {counted(len(twice), 'clip')} in two parts", twice, "Keep one."))
     if unknown := tuple(sorted(count.keys() - dataset.by_id.keys())):
         what = f"{where} names {counted(len(unknown), 'clip')} that are not there"
         found.append(Finding("error", what, unknown, "Remove them from the split or add their audio."))
-    if leaks := tuple(
-        f"{group} ({', '.join(sorted(roles))})" for group, roles in sorted(groups.items()) if len(roles) > 1
-    ):
-        what = f"{where} parts {counted(len(leaks), 'group')}"
-        if leak:
-            found.append(Finding("warning", f"{what}, as published", leaks, f"Known: {leak}. Scores may be too high."))
-        else:
-            found.append(Finding("error", what, leaks, "Move each group into one part: scores would be too high."))
     if outside := tuple(clip.id for clip in dataset.clips if clip.id not in count):
         found.append(
             Finding("info", f"{counted(len(outside), 'clip')} in no part of {where}", outside, "They are not used.")
         )
     return found
+
+
+def _group_findings(dataset: Dataset, name: str, split: Split, where: str, labels: Collection[str]) -> list[Finding]:
+    parted = parted_groups(dataset, split)
+    if not parted:
+        return []
+    about = tuple(f"{group} ({', '.join(sorted(roles))})" for group, roles in parted.items())
+    what = f"{where} parts {counted(len(parted), 'group')}"
+    leak = dataset.known_leak(name)
+    if leak:
+        return [Finding("warning", f"{what}, as published", about, f"Known: {leak}. Scores may be too high.")]
+    if groups_name_each(dataset, name, split, labels):
+        remedy = "Nothing to do: each class lies in one group, and must be met in training."
+        return [Finding("info", f"{what}, which name the label itself", about, remedy)]
+    return [Finding("error", what, about, "Move each group into one part: scores would be too high.")]
+
+
+def parted_groups(dataset: Dataset, split: Split) -> Mapping[str, frozenset[str]]:
+    """Return the groups that are in several parts of a split, sorted, and in which."""
+    roles = defaultdict[str, set[str]](set)
+    for role in ROLES:
+        for group in (dataset.by_id[one].group for one in getattr(split, role) if one in dataset.by_id):
+            if group is not None:
+                roles[group].add(role)
+    return {group: frozenset(found) for group, found in sorted(roles.items()) if len(found) > 1}
+
+
+def groups_name_each(dataset: Dataset, name: str, split: Split, labels: Collection[str] = ()) -> bool:
+    """Say whether the groups of a split name every label that it was made for: then to part them is no leak.
+
+    `labels`: only these, where it was made for one of them.
+    """
+    served = [label for label in dataset.labels if name in dataset.splits_for(label)]
+    asked = [label for label in served if label in labels] or served
+    clips = [dataset.by_id[one] for role in ROLES for one in getattr(split, role) if one in dataset.by_id]
+    return bool(asked) and all(groups_name(clips, label) for label in asked)
 
 
 def _class_findings(dataset: Dataset, split: Split, where: str, label: str) -> list[Finding]:

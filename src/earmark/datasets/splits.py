@@ -6,7 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from earmark.datasets._stratify import Unit, groups_name_label, n_units_of_each, spread, strata_of, units_of
+from earmark.datasets._finding import listed
+from earmark.datasets._labels import groups_name
+from earmark.datasets._stratify import Unit, n_units_of_each, spread, strata_of, units_of
 from earmark.datasets.base import Dataset
 from earmark.errors import DataError, hint
 from earmark.identity import generator
@@ -17,6 +19,7 @@ VALID_RATIO = 0.1
 SMALLER_GROUPS = "Group by something that the classes share, leave the groups out, or give a split."
 KFOLD = re.compile(r"kfold-([1-9]\d*)")
 FEWEST_FOLDS = 3  # one to test, one to validate, the rest to train
+MOST_OFF = 0.02  # of a part's share, before it is said
 
 SplitType = str | Sequence[float]
 
@@ -168,29 +171,56 @@ def _n_folds(split_type: SplitType) -> int | None:
 def _drawn(dataset: Dataset, clips: list[Clip], label: str, ratios: Sequence[float], seed: int) -> NamedSplit:
     split = random_split(clips, label, ratios, dataset.name, seed)
     what = f"a stratified {_percent(ratios)} split was drawn with seed {seed}"
-    note = _note_of_draw(dataset, clips, label, what, len(ratios))
+    parts = [part for part in (split.train, split.valid, split.test) if part]
+    note = _note_of_draw(dataset, clips, label, what, parts, ratios)
     named = NamedSplit("-".join(["random", *(f"{ratio:g}" for ratio in ratios)]), 0, split, note)
     return _with_valid(named, dataset, clips, label, seed)
 
 
 def _drawn_folds(dataset: Dataset, clips: list[Clip], label: str, k: int, seed: int) -> list[NamedSplit]:
     folds = k_folds(clips, label, k, dataset.name, seed)
-    note = _note_of_draw(dataset, clips, label, f"{k} stratified folds were drawn with seed {seed}", k)
+    what = f"{k} stratified folds were drawn with seed {seed}"
+    note = _note_of_draw(dataset, clips, label, what, [fold.test for fold in folds], (1 / k,) * k)
     return [NamedSplit(f"kfold-{k}", fold, split, note) for fold, split in enumerate(folds)]
 
 
-def _note_of_draw(dataset: Dataset, clips: list[Clip], label: str, what: str, n_parts: int) -> str:
-    """Say what was drawn, in place of what, and which classes are too rare for it."""
+def _note_of_draw(
+    dataset: Dataset,
+    clips: list[Clip],
+    label: str,
+    what: str,
+    parts: Sequence[Sequence[str]],
+    asked: Sequence[float],
+) -> str:
+    """Say what was drawn, in place of what, where it is not as asked, and which classes are not in every part."""
     if official := dataset.splits_for(label):
         before = f"official split set aside ({', '.join(official)})"
     elif dataset.splits:
         before = f"no official split for '{label}' (its official splits were made for {_made_for(dataset)})"
     else:
         before = "no official split"
-    notes = [f"{before}: {what}{_whole(clips, label)}"]
-    if rare := rare_classes(clips, label, n_parts):
-        notes.append(f"too few clips or groups to be in every part: {_some(rare)}")
+    notes = [f"{before}: {what}{_whole(clips, label)}{_really(parts, asked)}"]
+    if rare := rare_classes(clips, label, len(parts)):
+        notes.append(f"too few clips or groups to be in every part: {listed(rare)}")
+    if apart := sorted(_not_everywhere(clips, label, parts) - set(rare)):
+        notes.append(f"not in every part, as groups are kept whole: {listed(apart)}")
     return "; ".join(notes)
+
+
+def _really(parts: Sequence[Sequence[str]], asked: Sequence[float]) -> str:
+    """Say what shares of the clips the parts hold, where one is off by more than 2 points."""
+    n_clips = sum(map(len, parts))
+    shares = [len(part) / n_clips for part in parts]
+    if all(abs(share - ratio) <= MOST_OFF + 1e-9 for share, ratio in zip(shares, asked, strict=True)):
+        return ""
+    return f", in fact {_percent([round(share, 2) for share in shares])} of the clips"
+
+
+def _not_everywhere(clips: Iterable[Clip], label: str, parts: Sequence[Sequence[str]]) -> set[str]:
+    ordered = list(clips)
+    strata = dict(zip((clip.id for clip in ordered), strata_of(ordered, label), strict=True))
+    found = [{name for one in part for name in strata[one]} for part in parts]
+    return set[str]().union(*found) - set[str].intersection(*found)
 
 
 def _made_for(dataset: Dataset, *names: str) -> str:
@@ -203,7 +233,7 @@ def _official(
     dataset: Dataset, clips: list[Clip], label: str, name: str, fold: int, split: Split, seed: int
 ) -> NamedSplit:
     if unknown := sorted({*split.train, *split.valid, *split.test} - dataset.by_id.keys()):
-        raise DataError(f"Split '{name}' of '{dataset.name}' names clips that are not there: {_some(unknown)}.")
+        raise DataError(f"Split '{name}' of '{dataset.name}' names clips that are not there: {listed(unknown)}.")
     labelled = {clip.id for clip in clips}
     kept = Split(*(tuple(i for i in ids if i in labelled) for ids in (split.train, split.valid, split.test)))
     for role, ids in (("train", kept.train), ("test", kept.test)):
@@ -224,7 +254,8 @@ def _with_valid(named: NamedSplit, dataset: Dataset, clips: list[Clip], label: s
     split = carve_valid(named.split, clips, label, dataset.name, named.name, named.fold, seed)
     members = set(named.split.train)
     train = [clip for clip in clips if clip.id in members]
-    note = f"no valid part: {VALID_RATIO:.0%} of train was drawn with seed {seed}{_whole(train, label)}"
+    really = _really((split.train, split.valid), (1 - VALID_RATIO, VALID_RATIO))
+    note = f"no valid part: {VALID_RATIO:.0%} of train was drawn with seed {seed}{_whole(train, label)}{really}"
     return named._replace(split=split, note="; ".join(filter(None, (named.note, note))))
 
 
@@ -256,14 +287,10 @@ def _require_filled(parts: Sequence[Sequence[str]], what: str) -> None:
 
 
 def _whole(clips: Sequence[Clip], label: str) -> str:
-    if groups_name_label(clips, label):
+    if groups_name(clips, label):
         return "; groups name the label itself, so clips are drawn one by one"
     return ", groups kept whole" if any(clip.group for clip in clips) else ""
 
 
 def _percent(ratios: Sequence[float]) -> str:
     return "/".join(f"{100 * ratio:g}" for ratio in ratios)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -16,7 +16,7 @@ from earmark.analysis import leakage
 from earmark.analysis.leakage import Matches, Near, Region
 from earmark.datasets import splits
 from earmark.datasets._finding import Finding
-from earmark.datasets._targets import classes_of
+from earmark.datasets._labels import classes_of
 from earmark.datasets.base import Dataset
 from earmark.deformations import CLEAN
 from earmark.errors import DataError
@@ -153,8 +153,10 @@ def _groups(case: Case) -> Check:
     classes = [classes_of(one.clip.targets[case.label]) for one in every]
     if not any(groups):
         return Check("group", reason="no clip names its group")
-    if leakage.names_the_class(groups, classes):
-        return Check("group", reason=f"each {case.label} lies in one group, so no split can hold groups apart")
+    if leakage.groups_name(groups, classes):
+        return Check(
+            "group", reason=f"each class of '{case.label}' lies in one group, so no split can hold groups apart"
+        )
 
     def match(clips: Sequence[Placed], others: Sequence[Placed]) -> Matches:
         position = leakage.shared_groups(_group_names(clips), _group_names(others))

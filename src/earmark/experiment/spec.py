@@ -124,7 +124,7 @@ def _checks(block: Block) -> Iterator[tuple[tuple[str | int, ...], Callable[[], 
         for index, step in enumerate(chain.steps):
             yield ("deformations", chain.name, index), partial(_require_step, Chain(chain.name, (step,)))
     for index, choice in enumerate(block.representations):
-        yield ("representations", index, "name"), partial(_require_representation, choice.name)
+        yield ("representations", index, "name"), partial(_require_representation, choice)
 
 
 def _require_aggregation(aggregation: str) -> None:
@@ -154,9 +154,13 @@ def _require_step(chain: Chain) -> None:
             raise UserError(f"There is nothing at '{file}', which {chain.steps[0].type} reads. Correct the path.")
 
 
-def _require_representation(name: str) -> None:
-    if not base.is_not_yet(name):
-        base.card(name)
+def _require_representation(choice: RepresentationChoice) -> None:
+    if base.is_not_yet(choice.name):
+        return
+    card = base.card(choice.name)
+    wrong = [layer for layer in choice.layers or () if card is not None and not 0 <= layer < card.layers]
+    if card is not None and wrong:
+        raise UserError(f"'{choice.name}' has layers 0 to {card.layers - 1}; got {list(choice.layers or ())}.")
 
 
 def to_yaml(experiment: Experiment) -> str:

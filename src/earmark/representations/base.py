@@ -9,7 +9,7 @@ the contract works.
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 
@@ -22,9 +22,7 @@ from earmark.lookup import Found
 from earmark.nouns import Card
 
 # Of the papers that earmark follows, and not in it yet: an experiment may name them, and a plan says so.
-NOT_YET = (
-    *("vggish-audioset", "effnet-discogs", "openl3", "neuralfp", "clmr-v2", "mule", "maest"),
-)
+NOT_YET = (*("vggish-audioset", "effnet-discogs", "openl3", "neuralfp", "clmr-v2", "mule", "maest"),)
 
 
 @runtime_checkable
@@ -78,10 +76,20 @@ def find(name: str) -> Found:
 
 
 def card(name: str) -> Card | None:
-    """Return the card of a name without loading weights; None for a form or a class of yours, which must be loaded."""
+    """Return the card of a name without loading weights; None for what must be loaded to be known.
+
+    A form made of other names offers `parts(variant)`, one that has the shape of another (`random:NAME`) offers
+    `like(variant)`: these are looked up too. Raises UnknownName.
+    """
     if lookup.external(name) is not None:
         return None
     found = find(name)
+    like: Callable[[str], str] | None = getattr(found.module, "like", None)
+    if like is not None:
+        return card(like(found.variant))
+    parts: Callable[[str], tuple[str, ...]] = getattr(found.module, "parts", lambda variant: ())
+    for one in parts(found.variant):
+        card(one)
     cards: Mapping[str, Card] = found.module.CARDS
     return cards.get(found.variant)
 

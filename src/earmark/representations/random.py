@@ -13,6 +13,11 @@ CARDS: Mapping[str, Card] = {}
 FORM = "random:NAME[@SEED]"
 
 
+def like(variant: str) -> str:
+    """Return the name of the network."""
+    return variant.partition("@")[0]
+
+
 def load(variant: str) -> Representation:
     """Return the network with random weights. Raises UserError for a representation that has none."""
     name, _, seed = variant.partition("@")

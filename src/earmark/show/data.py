@@ -10,7 +10,7 @@ from rich.text import Text
 
 from earmark import conformance, listings, tasks
 from earmark.datasets import check, names, records
-from earmark.datasets.check import Description
+from earmark.datasets.check import Description, Finding
 from earmark.datasets.get import Got, Only, get
 from earmark.errors import MissingPart, UserError
 from earmark.experiment import audit
@@ -146,13 +146,13 @@ def dataset_verdict(
         # Groups are in the report already; here come stretches of the same audio and near-duplicates.
         shared = audit.findings(audit.of_dataset(dataset, jobs=jobs, label=label, quiet=as_json), ["audio", "near"])
         report = report.joined_by(shared)
+    if report.ok:  # a broken law that no finding tells of, if there is one
+        laws = conformance.broken_by_dataset(dataset)
+        report = report.joined_by(Finding("error", law, (), "Correct the dataset's file.") for law in laws)
     print(json.dumps(asdict(report), indent=1)) if as_json else console().print(check.render_report(report))
-    broken = conformance.broken_by_dataset(dataset)
-    for law in broken:
-        print(f"{name}: {law}")
-    if report.record is not None and report.ok and not broken:
+    if report.record is not None and report.ok:
         remark(f"{name}: as published, every file read. Record: {records.write(report.record)}")
-    return report.ok and not broken
+    return report.ok
 
 
 def got(
