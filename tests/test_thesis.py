@@ -106,3 +106,14 @@ def test_a_table_of_a_miniature_says_that_it_is_unverified(miniatures: Path) -> 
 def test_with_the_datasets_here_and_the_models_missing_it_plans(name: str, miniatures: Path) -> None:
     found = estimate.plan(EXPERIMENTS / f"{name}.yml")
     assert {one.noun for one in found.missing} == {"representation"}
+
+
+@pytest.mark.slow
+def test_on_miniatures_mert_of_random_weights_runs_in_the_layer_sets_of_the_thesis(miniatures: Path) -> None:
+    mert = "[{name: 'random:mert-tiny', layers: [0, 1]}, {name: 'random:mert-tiny', layers: [1]}]"
+    done = earmark.run(
+        EXPERIMENTS / "thesis.yml", overrides=(f"experiments.*.representations={mert}", *SMALL[1:]), quiet=True
+    )
+    assert not done.failures
+    assert {row.layer for row in done.rows if row.probe != "constant"} == {"0,1", "1"}
+    assert len({row.task for row in done.rows}) == 6
