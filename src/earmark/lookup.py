@@ -7,6 +7,7 @@ the rest is handed to that file. A leading underscore, and the names in FURNITUR
 import importlib
 import pkgutil
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -45,7 +46,7 @@ def external(name: str) -> object | None:
 
     A module beside where the user stands counts as installed. It may lack the dot ("my_notes:MyNotes") where Name
     begins with a capital and no file of ours is called so: "folder:Instrument" stays ours. Raises UserError when
-    there is no such module or name, or when the module cannot be imported.
+    there is no such module or name, or when the module cannot be imported; `blamed` says for what error of its own.
     """
     module_name, colon, attribute = name.partition(":")
     if not colon or not ("." in module_name or _is_class_of_a_file(module_name, attribute)):
@@ -54,13 +55,35 @@ def external(name: str) -> object | None:
     if here not in sys.path:
         sys.path.append(here)  # last: a file here never stands for a library of that name; workers are told of it too
     try:
-        found: object = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, SyntaxError) as error:
-        raise UserError(
-            f"Expected '{name}' to be importable as package.module:Name, but: {error}. "
-            f"Looked among what is installed and in '{here}', the current folder."
-        ) from error
+        module = importlib.import_module(module_name)
+    except (ImportError, SyntaxError) as error:
+        raise _not_importable(name, error, here) from error
+    except Exception as error:  # whatever the user's own file raises is for the user to read, and no bug of ours
+        raise blamed(f"'{module_name}', when it was imported,", error) from error
+    try:
+        found: object = getattr(module, attribute)
+    except AttributeError as error:
+        raise _not_importable(name, error, here) from error
     return found
+
+
+def _not_importable(name: str, error: Exception, here: str) -> UserError:
+    return UserError(
+        f"Expected '{name}' to be importable as package.module:Name, but: {error}. "
+        f"Looked among what is installed and in '{here}', the current folder."
+    )
+
+
+def blamed(who: str, error: Exception) -> UserError:
+    """Return the message for an error that a user's own code raised: what it was, and the line of theirs.
+
+    Of the calls that led to it, the last in the first file that is not ours: what came after is a library's.
+    """
+    ours = str(Path(__file__).parent), str(importlib.__file__), "<"
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith(ours)]
+    theirs = [one for one in frames if one.filename == frames[0].filename]
+    where = f" ({Path(theirs[-1].filename).name}, line {theirs[-1].lineno})" if theirs else ""
+    return UserError(f"{who} raised {type(error).__name__}: {error}{where}")
 
 
 def _is_class_of_a_file(module_name: str, attribute: str) -> bool:

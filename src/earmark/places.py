@@ -5,6 +5,9 @@ from pathlib import Path
 
 import platformdirs
 
+from earmark import durable
+from earmark.errors import UserError
+
 
 def home() -> Path:
     """Return EARMARK_HOME, or the platform's cache folder: holds data/, weights/ and store/."""
@@ -23,8 +26,23 @@ def weights_folder(name: str) -> Path:
 
 
 def store_folder() -> Path:
-    """Return the folder of the content-addressed store."""
-    return home() / "store"
+    """Return the folder of the content-addressed store. Raises UserError where nothing can be written."""
+    return writable(home() / "store")
+
+
+def writable(folder: Path) -> Path:
+    """Return a folder of ours, made where it is missing. Raises UserError where nothing can be written into it."""
+    try:
+        durable.make_folder(folder)
+    except OSError as error:
+        reason = error.strerror or str(error)
+    else:
+        if os.access(folder, os.W_OK | os.X_OK):
+            return folder
+        reason = "it is there and may not be written"
+    raise UserError(
+        f"Expected to write into '{folder}', but: {reason}. Set EARMARK_HOME to a folder that you may write."
+    )
 
 
 def runs_folder() -> Path:

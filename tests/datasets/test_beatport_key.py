@@ -204,3 +204,15 @@ def test_a_variant_is_refused(root: Path) -> None:
         beatport_key.load("mini", root)
     with pytest.raises(UnknownName, match="beatport-key"):
         names.load("beatport-key:mini", root)
+
+
+def test_text_in_another_encoding_is_named_with_its_place(root: Path) -> None:
+    key = next((root / "keys").glob("100066*"))
+    key.write_bytes("D minor é".encode("latin-1"))
+    with pytest.raises(DataError, match=r"100066[^:]*: expected UTF-8 text \(.* at byte 8\)\. Unpack keys\.zip again"):
+        beatport_key.load("", root)
+    key.write_bytes(b"\xef\xbb\xbfD minor")
+    assert beatport_key.load("", root).by_id["100066"].targets["key"] == "D minor"
+    next((root / "meta").glob("*.json")).write_bytes(b"\xff")
+    with pytest.raises(DataError, match=r"expected UTF-8 text .* Unpack original_metadata\.zip again"):
+        beatport_key.load("", root)

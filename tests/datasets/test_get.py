@@ -1,18 +1,23 @@
 """Getting a dataset from a server of our own: whole, one side, a subset; what may not be fetched says what to do."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from earmark.datasets import _mtg_jamendo_audio, mtg_jamendo, names, tinysol
 from earmark.datasets.get import get
-from earmark.errors import DataError, MissingPart
+from earmark.errors import DataError, MissingPart, UserError
+from earmark.nouns import Source
+from earmark.sources.fetch import Fetched
 from tests.miniatures import mtg_jamendo as miniature
 from tests.sources.flaky_server import FlakyServer
 
 NAME = "mtg-jamendo:genre"
+get_module = sys.modules["earmark.datasets.get"]
 
 
 @pytest.fixture
@@ -105,19 +110,97 @@ def test_labels_alone_are_fetched_without_a_byte_of_audio(server: FlakyServer, t
     assert not asked(server, ".tar")
 
 
-@pytest.mark.parametrize("n", [0, 100_000])
-def test_a_subset_of_more_than_there_is_or_of_nothing_is_refused(server: FlakyServer, tmp_path: Path, n: int) -> None:
-    with pytest.raises(DataError, match="Expected a subset of 1 to"):
-        get(NAME, tmp_path / "root", subset=n)
-
-
-def test_a_subset_of_what_comes_whole_is_refused_before_the_audio(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"subset": 0}, "Expected a subset of 1 to 55094 clips, got 0"),
+        ({"subset": -3}, "Expected a subset of 1 to 55094 clips, got -3"),
+        ({"subset": 100_000}, "Expected a subset of 1 to 55094 clips, got 100000"),
+        ({"stratify": True}, "none is asked for: add --subset N"),
+        ({"subset": 5, "only": "labels"}, "--only labels fetches none: leave out one of the two"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused_before_a_byte_is_fetched(
+    server: FlakyServer, tmp_path: Path, options: dict[str, Any], said: str
 ) -> None:
-    card = replace(tinysol.CARD, sources=tuple(one for one in tinysol.CARD.sources if one.holds == "audio"))
-    monkeypatch.setitem(tinysol.CARDS, "", card)
+    with pytest.raises(DataError, match=said):
+        get(NAME, tmp_path / "root", **options)
+    assert not server.asked
+    assert not (tmp_path / "root").exists()
+
+
+def test_a_subset_of_more_than_the_labels_tell_of_is_refused_and_leaves_no_folder_of_audio(
+    server: FlakyServer, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=r"Expected a subset of 1 to 60 clips, got 5000"):
+        get(NAME, tmp_path / "root", subset=5000)
+    assert not (tmp_path / "root" / "audio").exists()
+
+
+def test_a_subset_of_what_comes_whole_is_refused_before_anything_is_fetched(tmp_path: Path) -> None:
+    # Its sources are those of the publisher, which no test can reach.
     with pytest.raises(DataError, match=r"comes whole \(1.0 GB as far as published\).* write subset: N"):
         get("tinysol", tmp_path / "root", subset=5)
+
+
+def test_a_subset_is_what_was_asked_for_last_whatever_was_there(server: FlakyServer, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    get(NAME, root, subset=8)
+    after = get(NAME, root, subset=12, stratify=True).dataset
+    alone = get(NAME, tmp_path / "other", subset=12, stratify=True).dataset
+    assert after is not None
+    assert alone is not None
+    assert after.by_id.keys() == alone.by_id.keys()
+    assert after.version == alone.version
+    assert names.load(NAME, root).by_id.keys() == alone.by_id.keys()
+
+
+def test_variants_in_one_folder_have_each_their_own_subset(server: FlakyServer, tmp_path: Path) -> None:
+    root, other = tmp_path / "root", "mtg-jamendo:instrument"
+    genre = get(NAME, root, subset=8).dataset
+    instrument = get(other, root, subset=10, stratify=True).dataset
+    assert genre is not None
+    assert instrument is not None
+    assert (len(genre.clips), len(instrument.clips)) == (8, 10)
+    for name, got in ((NAME, genre), (other, instrument)):
+        assert names.load(name, root).by_id.keys() == got.by_id.keys()
+        assert names.load(name, root).version == got.version
+
+
+def test_the_plain_name_and_the_variant_that_it_means_have_one_subset(server: FlakyServer, tmp_path: Path) -> None:
+    plain = get("mtg-jamendo", tmp_path / "root", subset=7).dataset
+    assert plain is not None
+    assert names.load("mtg-jamendo:top50", tmp_path / "root").by_id.keys() == plain.by_id.keys()
+    assert names.load("mtg-jamendo", tmp_path / "root").by_id.keys() == plain.by_id.keys()
+
+
+@pytest.mark.parametrize("subset", [None, 20])
+def test_a_get_that_fails_leaves_the_subset_that_was_there(
+    server: FlakyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subset: int | None
+) -> None:
+    small = get(NAME, tmp_path / "root", subset=8).dataset
+    assert small is not None
+
+    def refused(sources: Sequence[Source], *_: object, **__: object) -> tuple[Fetched, ...]:
+        if any(one.holds == "audio" for one in sources):
+            raise MissingPart("no room on the disk")
+        return ()
+
+    monkeypatch.setattr(get_module, "fetch", refused)
+    with pytest.raises(MissingPart, match="no room"):
+        get(NAME, tmp_path / "root", subset=subset)
+    left = names.load(NAME, tmp_path / "root")
+    assert (left.by_id.keys(), left.notes) == (small.by_id.keys(), small.notes)
+
+
+@pytest.mark.parametrize("content", [b"[1, 2", b'["track_1"]', b'{"mtg-jamendo:genre": 3}', b"\xff"])
+def test_a_broken_note_of_a_subset_is_named_with_what_to_do(
+    server: FlakyServer, tmp_path: Path, content: bytes
+) -> None:
+    get(NAME, tmp_path / "root", subset=8)
+    (tmp_path / "root" / ".earmark-subset.json").write_bytes(content)
+    with pytest.raises(DataError, match=r"\.earmark-subset\.json: expected .* Delete it, and fetch the subset again"):
+        names.load(NAME, tmp_path / "root")
 
 
 def test_what_a_human_must_do_is_said_where_a_program_may_not_fetch(
@@ -165,3 +248,24 @@ def test_a_class_of_the_users_own_downloads_itself(tmp_path: Path) -> None:
     assert [clip.path for clip in found.clips] == [tmp_path / "toy" / "a.wav"]
     names.load("tests.datasets.test_get:Toy", tmp_path / "toy")
     assert (tmp_path / "toy" / "downloads").read_text() == "once ", "loading is not downloading"
+
+
+class Offline(Toy):
+    """A user's dataset whose host is not there."""
+
+    def download(self) -> None:
+        raise FileNotFoundError("no such host")
+
+
+def test_what_a_download_of_the_users_own_raises_is_said_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"test_get:Offline\.download raised FileNotFoundError: no such host \(test_get\.py, line \d+\)"
+    ):
+        get("tests.datasets.test_get:Offline", tmp_path / "toy")
+
+
+@pytest.mark.parametrize("options", [{"only": "audio"}, {"subset": 3}, {"stratify": True}])
+def test_a_class_of_the_users_own_comes_whole(tmp_path: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="downloads itself, whole: leave out --only, --subset and --stratify"):
+        get("tests.datasets.test_get:Toy", tmp_path / "toy", **options)
+    assert not (tmp_path / "toy").exists()

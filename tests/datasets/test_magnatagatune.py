@@ -9,7 +9,7 @@ import pytest
 
 from earmark import audio, conformance
 from earmark.datasets import magnatagatune, names, splits
-from earmark.datasets._targets import classes_of
+from earmark.datasets._labels import classes_of
 from earmark.datasets.base import Dataset
 from earmark.errors import DataError, MissingPart, UnknownName, UserError
 from earmark.nouns import Clip, Source
@@ -219,3 +219,16 @@ def test_the_miniature_is_the_same_each_time_and_its_sound_tells_its_tags(tmp_pa
         loudest_hz = 16000 / len(samples) * np.abs(np.fft.rfft(samples * np.hanning(len(samples)))).argmax()
         kind = round(np.log(loudest_hz / 150) / np.log(1.45))
         assert magnatagatune.TOP_50[kind] in tags_of(clip)
+
+
+def test_a_table_in_another_encoding_or_that_is_no_table_is_named_with_its_place(root: Path) -> None:
+    table = root / "annotations_final.csv"
+    content = table.read_bytes()
+    table.write_bytes(b"\xef\xbb\xbf" + content)
+    assert len(magnatagatune.load("", root).clips) > 40
+    table.write_bytes(content + b"\xe9")
+    with pytest.raises(DataError, match=rf"expected UTF-8 text \(.* at byte {len(content)}\)\. Fetch the file again"):
+        magnatagatune.load("", root)
+    table.write_bytes(content + b'"' + b"x" * 200_000)
+    with pytest.raises(DataError, match=r"csv:\d+: expected a table, but: field larger .* Fetch the file again"):
+        magnatagatune.load("", root)

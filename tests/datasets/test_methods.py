@@ -1,5 +1,8 @@
 """A dataset as a class of the thesis' four methods: what it may return, and what is refused."""
 
+import hashlib
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +11,9 @@ import pytest
 import soundfile
 
 from earmark import conformance
-from earmark.datasets import _methods
+from earmark.datasets import _methods, names
 from earmark.datasets.base import Dataset
-from earmark.errors import DataError, MissingPart
+from earmark.errors import DataError, MissingPart, UserError
 from earmark.nouns import Clip, DataCard, Split
 
 IDS = ["a", "b", "c", "d"]
@@ -116,6 +119,22 @@ def test_the_one_label_has_the_name_that_the_class_gives_it(root: Path) -> None:
 def test_groups_are_kept_and_need_not_be_there_for_every_clip(root: Path) -> None:
     found = load(root, load_groups=lambda self: {"a": "ann", "b": 3, "c": None})
     assert [clip.group for clip in found.clips] == ["ann", "3", None, None]
+
+
+def test_groups_of_no_clip_at_all_are_refused(root: Path) -> None:
+    with pytest.raises(DataError, match=r"load_groups gives nothing for 4 of 4 ids, first 'a'; .* example, 'a\.wav'"):
+        load(root, load_groups=lambda self: {"a.wav": "ann", "b.wav": "bob"})
+
+
+def test_groups_that_fit_in_part_are_kept_and_said(root: Path) -> None:
+    found = load(root, load_groups=lambda self: {"a": "ann", "b": None, "c.wav": "cy", "d": "dan"})
+    assert [clip.group for clip in found.clips] == ["ann", None, None, "dan"]
+    assert found.notes == (
+        "load_groups gives nothing for 1 of 4 clips, first 'c'",
+        "load_groups names 1 that are no clips, first 'c.wav'",
+    )
+    assert load(root, load_groups=lambda self: dict.fromkeys(IDS, "ann")).notes == ()
+    assert load(root, load_groups=lambda self: {}).notes == ()
 
 
 WHOLE = {"train": ["a", "b"], "valid": ["c"], "test": ["d"]}
@@ -248,3 +267,67 @@ def test_download_is_called_with_the_folder_given_and_else_one_in_the_data_home(
     monkeypatch.setenv("EARMARK_HOME", str(tmp_path / "home"))
     assert _methods.made(Mine, NAME, tmp_path).root == tmp_path
     assert _methods.made(Mine, NAME, None).root == tmp_path / "home" / "data" / "mine.Mine"
+
+
+def broken(*_: object) -> Any:
+    return [].nothing  # type: ignore[attr-defined]  # that is the point
+
+
+def bit_by_bit(self: object) -> Iterator[str]:
+    yield from IDS[:2]
+    broken()
+
+
+METHODS = ("load_track_ids", "load_label", "load_audio_paths", "load_groups", "get_splits", "__init__")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_error_in_the_users_own_code_is_named_with_its_line_and_is_no_bug_of_ours(root: Path, method: str) -> None:
+    line = broken.__code__.co_firstlineno + 1
+    with pytest.raises(UserError) as caught:
+        load(root, Mine, **{method: broken})
+    wanted = f"{NAME}.{method} raised AttributeError: 'list' object has no attribute 'nothing' (test_methods.py, line"
+    assert str(caught.value) == f"{wanted} {line})"
+    assert caught.value.exit_code == 2
+    assert isinstance(caught.value.__cause__, AttributeError)
+
+
+def test_an_error_in_ids_that_are_made_bit_by_bit_is_the_users_too(root: Path) -> None:
+    with pytest.raises(UserError, match=r"load_track_ids raised AttributeError: .* \(test_methods\.py, line \d+\)"):
+        load(root, load_track_ids=bit_by_bit)
+    assert [clip.id for clip in load(root, load_track_ids=lambda self: iter(IDS)).clips] == IDS
+
+
+def test_the_line_named_is_the_users_and_not_that_of_a_library_below(root: Path) -> None:
+    with pytest.raises(UserError, match=r"raised JSONDecodeError: .* \(test_methods\.py, line \d+\)"):
+        load(root, load_label=lambda self: json.loads("{"))
+
+
+def test_an_error_of_ours_and_a_missing_file_pass_as_they_are(root: Path) -> None:
+    def refuse(self: object) -> None:
+        raise DataError("my own words")
+
+    with pytest.raises(DataError, match=r"^my own words$"):
+        load(root, load_label=refuse)
+    with pytest.raises(MissingPart, match="Type: earmark get dataset"):
+        load(root, load_label=lambda self: (self.root / "labels.csv").read_text())
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("X = 1\nY = X + 'a'\n", r"'{name}', when it was imported, raised TypeError: .* \({name}\.py, line 2\)"),
+        ("def f():\n    raise KeyError('x')\nf()\n", r"raised KeyError: 'x' \({name}\.py, line 2\)"),
+        ("import no_such_module\n", "to be importable as package.module:Name, but: No module named 'no_such_module'"),
+        ("class Other: pass\n", "to be importable as package.module:Name, but: module .* has no attribute 'Notes'"),
+        ("{{}}.x\n", "'{name}', when it was imported, raised AttributeError"),
+    ],
+)
+def test_an_error_in_the_import_of_the_users_file_is_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str
+) -> None:
+    name = f"broken_notes_{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+    (tmp_path / f"{name}.py").write_text(source.replace("{{", "{").replace("}}", "}"))
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=said.replace("{name}", name)):
+        names.load(f"{name}:Notes", tmp_path)

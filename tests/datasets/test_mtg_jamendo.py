@@ -233,14 +233,15 @@ def test_two_encodings_are_never_mixed(root: Path, low: Path) -> None:
 
 
 def test_a_track_is_fetched_alone_with_the_checksum_of_the_published_list(made: Path, low: Path) -> None:
-    sources = mtg_jamendo.track_sources("all", made)
-    assert sources.keys() == mtg_jamendo.load("all", made).by_id.keys()
+    alone = mtg_jamendo.track_sources("all", made)
+    assert tuple(one.clip for one in alone) == mtg_jamendo.load("all", made).clips
+    sources = {one.clip.id: one.source for one in alone}
     one = sources["track_0002000"]
     assert one.url == "https://cdn.freesound.org/mtg-jamendo/raw_30s/audio/00/2000.mp3"
     assert (one.path, one.holds, one.unpack_into) == ("audio/00/2000.mp3", "audio", None)
     for source in sources.values():
         assert source.checksum == f"sha256:{identity.file_sha256(made / source.path)}"
-    smaller = mtg_jamendo.track_sources("moodtheme", low)["track_0002000"]
+    (smaller,) = (one.source for one in mtg_jamendo.track_sources("moodtheme", low) if one.clip.id == "track_0002000")
     assert smaller.url == "https://cdn.freesound.org/mtg-jamendo/raw_30s/audio-low/00/2000.low.mp3"
     assert smaller.checksum == f"sha256:{identity.file_sha256(low / smaller.path)}"
 
@@ -248,7 +249,9 @@ def test_a_track_is_fetched_alone_with_the_checksum_of_the_published_list(made: 
 def test_an_empty_folder_asks_for_the_smaller_copy(low: Path, tmp_path: Path) -> None:
     shutil.copytree(low / "data", tmp_path / "data")
     (tmp_path / "audio-low").mkdir()
-    assert mtg_jamendo.track_sources("top50", tmp_path)["track_0002000"].path == "audio-low/00/2000.low.mp3"
+    tracks = {one.clip.id: one for one in mtg_jamendo.track_sources("top50", tmp_path)}
+    assert tracks["track_0002000"].source.path == "audio-low/00/2000.low.mp3"
+    assert tracks["track_0002000"].clip.path == tmp_path / "audio-low/00/2000.low.mp3"
     first = mtg_jamendo.sources_after_labels("top50", tmp_path)[0]
     assert (first.path, first.unpack_into) == ("archives/raw_30s_audio-low-00.tar", "audio-low")
 
@@ -295,3 +298,16 @@ def test_the_card_lists_what_load_reads_and_nothing_else_as_labels(made: Path, v
     assert f"data/download/{collection}_audio_sha256_tars.txt" in paths
     assert "data/download/raw_30s_audio_sha256_tracks.txt" in paths
     assert {label.name for label in card.labels} == set(mtg_jamendo.load(variant, made).labels)
+
+
+@pytest.mark.parametrize(
+    "file", ["data/splits/split-0/autotagging-train.tsv", "data/download/raw_30s_audio_sha256_tracks.txt"]
+)
+def test_text_in_another_encoding_is_named_with_its_place(root: Path, file: str) -> None:
+    path = root / file
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"\n", b"\r\n"))
+    assert len(mtg_jamendo.track_sources("all", root)) == 60, "line ends of another system are read"
+    path.write_bytes(content + b"\xe9")
+    with pytest.raises(DataError, match=rf"{path.name}: expected UTF-8 text \(.* at byte {len(content)}\)\. Fetch"):
+        mtg_jamendo.track_sources("all", root)

@@ -142,3 +142,20 @@ def test_the_miniature_is_deterministic_and_small(tmp_path: Path, root: Path) ->
     files = [path for path in root.rglob("*") if path.is_file()]
     assert all((tmp_path / "again" / one.relative_to(root)).read_bytes() == one.read_bytes() for one in files)
     assert sum(path.stat().st_size for path in files) < 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"[1, 2]", "expected an object of notes by name, got list"),
+        (b'{"a": 3}', "expected an object for 'a', got 3"),
+        (b'{"a": {"pitch": "60"}}', r"expected 'pitch' of every note \(int\), .* but 'a' has '60'"),
+        (b'{"a": {"pitch": true}}', r"expected 'pitch' of every note \(int\), .* but 'a' has True"),
+        (b'{"a": {"pitch": 60, "instrument_str": null}}', r"expected 'instrument_str' .* \(str\), .* but 'a' has None"),
+        (b'{"\xe9": 1}', r"expected UTF-8 text \(.* at byte 2\)"),
+    ],
+)
+def test_a_description_of_another_shape_is_named(root: Path, content: bytes, said: str) -> None:
+    (root / "nsynth-test" / "examples.json").write_bytes(content)
+    with pytest.raises(DataError, match=rf"nsynth-test.examples\.json: {said}.*Unpack the archive again"):
+        nsynth.load("", root)

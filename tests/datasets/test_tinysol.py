@@ -206,3 +206,19 @@ def test_a_variant_is_refused(root: Path) -> None:
         tinysol.load("brass", root)
     with pytest.raises(UnknownName, match="tinysol"):
         names.load("tinysol:brass", root)
+
+
+def test_a_table_in_another_encoding_is_named_with_its_place(root: Path) -> None:
+    table = root / "annotation" / "TinySOL_metadata.csv"
+    content = table.read_bytes()
+    table.write_bytes(content + b"\xe9")
+    with pytest.raises(DataError, match=rf"expected UTF-8 text \(.* at byte {len(content)}\)\. Type: earmark get"):
+        tinysol.load("", root)
+
+
+def test_a_row_that_is_cut_short_is_named(root: Path) -> None:
+    table = root / "annotation" / "TinySOL_metadata.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([*lines[:5], lines[5].rsplit(",", 8)[0], *lines[6:]]))
+    with pytest.raises(DataError, match="expected a Fold of 0, 1, 2, 3, 4 and a MIDI number as Pitch ID"):
+        tinysol.load("", root)

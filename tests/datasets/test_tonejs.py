@@ -76,3 +76,11 @@ def test_another_version_another_name_and_a_variant_are_refused(notes: Path) -> 
     (strange.parent / "package.json").write_text('{"version": "2.0.0"}')
     with pytest.raises(DataError, match=r"expected version 1\.1\.2, got 2\.0\.0"):
         tonejs.load("", notes)
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b"\xff"])
+def test_a_description_that_cannot_be_read_is_named(notes: Path, content: bytes) -> None:
+    described = notes / "tonejs-instrument-tuba-mp3" / "package.json"
+    described.write_bytes(content)
+    with pytest.raises(DataError, match=r"package\.json: expected .* Unpack the package again"):
+        tonejs.load("", notes)

@@ -47,7 +47,7 @@ def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 def counted(n: int, noun: str) -> str:
     """Return "1 clip", "2 clips"."""
     plural = noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun.endswith("s") else "s")
-    return f"{n} {noun if n == 1 else plural}"
+    return f"{n:,} {noun if n == 1 else plural}"
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

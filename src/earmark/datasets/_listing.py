@@ -1,10 +1,13 @@
-"""What a listing of the user's own files needs: which names are audio, ids, split words, a version."""
+"""What a listing of files needs: text as it was written, which names are audio, ids, split words, a version."""
 
+import csv
+import io
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from earmark import audio
+from earmark.errors import DataError
 from earmark.identity import key_of
 from earmark.nouns import Clip, Split
 
@@ -28,6 +31,30 @@ ROLES: Mapping[str, str] = {
 def nfc(text: str) -> str:
     """Return the text in the one Unicode form that ids and labels have."""
     return unicodedata.normalize("NFC", text)
+
+
+def read_text(path: Path, remedy: str) -> str:
+    """Return the text of a UTF-8 file, a byte-order mark left out, line ends kept as they are.
+
+    Raises DataError, which ends with the remedy, where the bytes are of another encoding.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: expected UTF-8 text ({error.reason} at byte {error.start}). {remedy}") from error
+
+
+def table_rows(path: Path, delimiter: str, remedy: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of the last line of each row of a UTF-8 table, and its cells.
+
+    Raises DataError, which ends with the remedy, for what is no such table.
+    """
+    reader = csv.reader(io.StringIO(read_text(path, remedy), newline=""), delimiter=delimiter)
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise DataError(f"{path}:{reader.line_num}: expected a table, but: {error}. {remedy}") from error
 
 
 def is_audio(path: Path) -> bool:

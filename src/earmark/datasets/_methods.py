@@ -22,19 +22,22 @@ name, and a task takes the clips that have its own. Its `download_metadata` is n
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any, cast
 
-from earmark import places
+from earmark import lookup, places
 from earmark.datasets._cells import Text, typed
 from earmark.datasets._listing import ROLES, nfc, split_of
 from earmark.datasets.base import Dataset, listed
-from earmark.errors import DataError, MissingPart, hint
+from earmark.errors import DataError, EarmarkError, MissingPart, hint
 from earmark.nouns import Clip, DataCard, Split, Target
 
 METHODS = ("download", "load_track_ids", "load_label", "load_audio_paths")
+Passed = tuple[type[Exception], ...]
+OURS: Passed = (EarmarkError,)
+OR_MISSING: Passed = (EarmarkError, FileNotFoundError)
 START = "docs/new_dataset.md has a class to start from."
 
 
@@ -55,15 +58,21 @@ def made(theirs: object, name: str, folder: Path | None) -> Any:
     return _called(theirs, name, _root(name, folder))
 
 
+def download(theirs: object, name: str, folder: Path | None) -> None:
+    """Let a user's class download itself. Raises UserError for what its code raises."""
+    _asked(f"{name}.download", made(theirs, name, folder).download)
+
+
 def load(theirs: object, name: str, folder: Path | None) -> Dataset:
     """Return the dataset that a user's class, or function, describes.
 
-    Raises MissingPart when a file or all of the audio is not there, DataError where an answer is not of the contract.
+    Raises MissingPart when a file or all of the audio is not there, DataError where an answer is not of the contract,
+    UserError for any other error that the user's code raises, with its line.
     """
     _require_contract(theirs, name)
     root = _root(name, folder)
     try:
-        one = _called(theirs, name, root)
+        one = _called(theirs, name, root, OR_MISSING)
         found = one if inspect.isfunction(theirs) else _described(one, card(theirs, name), name, root)
     except FileNotFoundError as error:
         raise MissingPart(_how_to_get(name, str(error.filename or error))) from error
@@ -89,14 +98,28 @@ def _require_contract(theirs: object, name: str) -> None:
         )
 
 
-def _called(theirs: object, name: str, root: Path) -> Any:
+def _called(theirs: object, name: str, root: Path, passed: Passed = OURS) -> Any:
     call = cast(Callable[[Path], Any], theirs)
     try:
         inspect.signature(call).bind(root)
     except TypeError as error:
         wanted = f"def {name.rpartition(':')[2]}(root)" if inspect.isfunction(theirs) else "def __init__(self, root)"
         raise DataError(f"Expected {name} to take the folder of its files and no more: {wanted}.") from error
-    return call(root)
+    return _asked(name if inspect.isfunction(theirs) else f"{name}.__init__", lambda: call(root), passed)
+
+
+def _asked(where: str, ask: Callable[[], Any], passed: Passed = OURS) -> Any:
+    """Return the answer of a user's code; one that is made bit by bit is gone through here.
+
+    Raises UserError, with the line, for what that code raises, and passes on what it is told to.
+    """
+    try:
+        answer = ask()
+        return list(answer) if isinstance(answer, Iterator) else answer
+    except passed:
+        raise
+    except Exception as error:  # whatever the user's own code raises is for the user to read, and no bug of ours
+        raise lookup.blamed(where, error) from error
 
 
 def _root(name: str, folder: Path | None) -> Path:
@@ -109,15 +132,20 @@ def _how_to_get(name: str, lost: str) -> str:
 
 def _described(one: Any, of_class: DataCard, name: str, root: Path) -> Dataset:
     """Return the dataset that the answers of the methods make."""
-    ids = _ids(one.load_track_ids(), f"{name}.load_track_ids")
+
+    def ask(method: str) -> Any:
+        asked = getattr(one, method, None)
+        return _asked(f"{name}.{method}", asked, OR_MISSING) if asked is not None else None
+
+    ids = _ids(ask("load_track_ids"), f"{name}.load_track_ids")
     if not ids and not root.is_dir():
         raise MissingPart(_how_to_get(name, str(root)))
     if not ids:
         raise DataError(f"{name}.load_track_ids: expected ids, got none.")
-    labels = _by_id(one.load_label(), f"{name}.load_label")
-    paths = _by_id(one.load_audio_paths(), f"{name}.load_audio_paths")
-    groups = _by_id(one.load_groups(), f"{name}.load_groups") if hasattr(one, "load_groups") else {}
-    splits = _splits(one.get_splits(), f"{name}.get_splits") if hasattr(one, "get_splits") else {}
+    labels = _by_id(ask("load_label"), f"{name}.load_label")
+    paths = _by_id(ask("load_audio_paths"), f"{name}.load_audio_paths")
+    groups = _by_id(ask("load_groups"), f"{name}.load_groups") if hasattr(one, "load_groups") else {}
+    splits = _splits(ask("get_splits"), f"{name}.get_splits")
     for method, given in (("load_label", labels), ("load_audio_paths", paths)):
         lost = [found for found in ids if found not in given]
         if len(lost) == len(ids) or (lost and given is paths):
@@ -130,7 +158,24 @@ def _described(one: Any, of_class: DataCard, name: str, root: Path) -> Dataset:
         raise MissingPart(_how_to_get(name, str(files[ids[0]])))
     targets = _targets(ids, labels, getattr(one, "label", "label"), name)
     clips = [Clip(found, files[found], targets=targets[found], group=_group(groups.get(found), name)) for found in ids]
-    return listed(name, of_class, root, clips, splits)
+    return listed(name, of_class, root, clips, splits, _group_notes(ids, groups, name))
+
+
+def _group_notes(ids: Sequence[str], groups: Mapping[str, Any], name: str) -> list[str]:
+    """Return what ids without a group, and groups of no id, should be said; raise DataError where none agree."""
+    lost = [one for one in ids if one not in groups]
+    strange = sorted(groups.keys() - set(ids))
+    if groups and len(lost) == len(ids):
+        raise DataError(
+            f"{name}.load_groups gives nothing for {len(lost)} of {len(ids)} ids, first '{lost[0]}'; it knows, for "
+            f"example, '{strange[0]}'. Use the ids of load_track_ids in all methods."
+        )
+    said = []
+    if groups and lost:
+        said.append(f"load_groups gives nothing for {len(lost)} of {len(ids)} clips, first '{lost[0]}'")
+    if strange:
+        said.append(f"load_groups names {len(strange)} that are no clips, first '{strange[0]}'")
+    return said
 
 
 def _ids(given: object, where: str) -> list[str]:

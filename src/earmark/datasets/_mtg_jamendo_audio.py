@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from earmark.datasets._listing import read_text
 from earmark.datasets.base import need
 from earmark.errors import DataError
 from earmark.nouns import Source
@@ -12,6 +13,7 @@ HOSTS = ("https://cdn.freesound.org/mtg-jamendo", "https://essentia.upf.edu/docu
 LICENCE = "each track's own Creative Commons licence (audio_licenses.txt of the repository)"
 FOLDERS = ("audio", "raw_30s/audio", "audio-low", "raw_30s/audio-low")
 LOW = ".low.mp3"
+FETCH = "Fetch it again."
 EVERY = "raw_30s"  # the collection that has all tracks
 
 
@@ -103,9 +105,9 @@ def _checksums(data: Path, table: str, name: str, root: Path) -> Mapping[str, st
     """Return the sha256 of each file that a list names."""
     path = need(data / "download" / table, name, root)
     found: dict[str, str] = {}
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path, FETCH).splitlines(), 1):
         sha256, _, file = line.partition(" ")
         if len(sha256) != 64 or not file:
-            raise DataError(f"{path}:{number}: expected a sha256 and a file's name, got '{line}'. Fetch it again.")
+            raise DataError(f"{path}:{number}: expected a sha256 and a file's name, got '{line}'. {FETCH}")
         found[file] = sha256
     return found

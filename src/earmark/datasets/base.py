@@ -2,22 +2,28 @@
 
 A dataset file offers `CARDS`, which maps each variant to its card ("" is the plain name, "*" any other), and
 `load(variant: str, root: Path) -> Dataset`: `variant` is what the name holds after the file's name ("studio:fluid"
-→ "fluid"), `root` the folder where its files lie or are made. It may offer `track_sources(variant, root)`, the
-source of each clip's own audio by clip id, where a part of the audio can be had alone. `_methods` turns a class of
-the thesis' four methods into the same.
+→ "fluid"), `root` the folder where its files lie or are made. It may offer `track_sources(variant, root) ->
+Iterable[Alone]`, where the audio of a clip can be had alone. `_methods` turns a class of the thesis' four methods into
+the same.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from earmark.datasets._listing import version_of
+from earmark.datasets._stamps import stamps_of
 from earmark.errors import DataError, MissingPart, hint
-from earmark.nouns import Clip, DataCard, Split
+from earmark.nouns import Clip, DataCard, Source, Split
 
-SUBSET = ".earmark-subset.json"
+
+class Alone(NamedTuple):
+    """A clip whose audio can be fetched without that of the others, and whence."""
+
+    clip: Clip
+    source: Source
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,11 @@ class Dataset:
             twice = sorted({name for name in ids if ids.count(name) > 1})
             raise DataError(f"Clip ids of '{self.name}' must be unique; given twice: {', '.join(twice[:5])}.")
         return found
+
+    @cached_property
+    def file_stamps(self) -> frozenset[str]:
+        """Stamps of the clips' files (`_stamps`) as they were when first asked for."""
+        return stamps_of(self.root, (clip.path for clip in self.clips))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -78,27 +89,22 @@ def listed(
     splits: Mapping[str, tuple[Split, ...]],
     notes: Iterable[str] = (),
 ) -> Dataset:
-    """Return a published dataset without the clips its card knows as bad, or that were not fetched; its notes say so.
+    """Return a published dataset without the clips that its card knows as bad; its notes say so."""
+    every = Dataset(name, "", root, tuple(clips), splits, card, tuple(notes))
+    said = [f"left out, known to be broken: {one.id} ({card.bad[one.id]})" for one in every.clips if one.id in card.bad]
+    return narrowed(every, {clip.id for clip in every.clips} - card.bad.keys(), said)
 
-    Its version is the publisher's, if any, plus 8 digits of what was listed: ids, targets, groups, splits. Raises
-    DataError when a split names a clip that is not there.
+
+def narrowed(dataset: Dataset, ids: Set[str], notes: Iterable[str]) -> Dataset:
+    """Return a published dataset with the clips of these ids, its splits cut down to them, and further notes.
+
+    Its version is the publisher's, if any, plus 8 digits of what is listed: ids, targets, groups, splits.
     """
-    every = tuple(clips)
-    said = [f"left out, known to be broken: {clip.id} ({card.bad[clip.id]})" for clip in every if clip.id in card.bad]
-    chosen = subset_of(root)
-    kept = tuple(one for one in every if one.id not in card.bad and (chosen is None or one.id in chosen))
-    if chosen is not None:
-        said.append(f"a subset: {len(kept)} of {len(every)} clips, those that `earmark get` was asked for")
-    ids = {clip.id for clip in every} - {clip.id for clip in kept}
-    cut = {key: tuple(_without(fold, ids) for fold in folds) for key, folds in splits.items()}
-    version = f"{card.version}+{version_of(kept, cut)[:8]}".removeprefix("+")
-    return Dataset(name, version, root, kept, cut, card, (*notes, *said))
-
-
-def subset_of(root: Path) -> frozenset[str] | None:
-    """Return the ids of the clips that `earmark get --subset` fetched into a folder, or None: all of them."""
-    file = root / SUBSET
-    return frozenset(json.loads(file.read_text("utf-8"))) if file.is_file() else None
+    kept = tuple(clip for clip in dataset.clips if clip.id in ids)
+    lost = {clip.id for clip in dataset.clips} - ids
+    cut = {key: tuple(_without(fold, lost) for fold in folds) for key, folds in dataset.splits.items()}
+    version = f"{dataset.card.version}+{version_of(kept, cut)[:8]}".removeprefix("+")
+    return replace(dataset, version=version, clips=kept, splits=cut, notes=(*dataset.notes, *notes))
 
 
 def _without(split: Split, lost: Set[str]) -> Split:

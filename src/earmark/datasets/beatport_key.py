@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from earmark.datasets._listing import nfc
+from earmark.datasets._listing import nfc, read_text
 from earmark.datasets.base import Dataset, listed, need
 from earmark.errors import DataError, UserError
 from earmark.metrics import normalise_key
@@ -29,6 +29,7 @@ from earmark.nouns import Clip, DataCard, LabelCard, Source, Target
 
 NO_KEY = {"x", "-", "unknown"}
 NAN = re.compile(r":\s*nan(?=\s*[,}])")
+UNPACK_META = "Unpack original_metadata.zip again."
 RECORD = "https://zenodo.org/record/1101082/files"
 ARCHIVES: Mapping[str, tuple[Literal["audio", "labels"], str]] = {
     "keys": ("labels", "md5:939abc05f36121badfac4087241ac172"),
@@ -99,7 +100,7 @@ def load(variant: str, root: Path) -> Dataset:
     clips = []
     for (number, path), group in zip(keys.items(), groups, strict=True):
         targets = _genre(meta[number]) if number in meta else {}
-        found = read_key(path.read_text("utf-8"))
+        found = read_key(read_text(path, "Unpack keys.zip again."))
         if found.key is None:
             unused[found.reason] += 1
         else:
@@ -162,11 +163,10 @@ def _by_number(root: Path, name: str, suffix: str) -> Mapping[str, Path]:
 
 def _genre(path: Path) -> dict[str, Target]:
     try:
-        given = json.loads(NAN.sub(": null", path.read_text("utf-8")))
+        given = json.loads(NAN.sub(": null", read_text(path, UNPACK_META)))
         names = sorted({nfc(one["name"]) for one in given["genres"] or ()})
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path}: expected JSON with a list of genres, each with a name, got: {error!r}. "
-            "Unpack original_metadata.zip again."
+            f"{path}: expected JSON with a list of genres, each with a name, got: {error!r}. {UNPACK_META}"
         ) from error
     return {"genre": names[0]} if len(names) == 1 else {}

@@ -8,6 +8,7 @@ from earmark.datasets._description import Counts, Description, LabelDescription,
 from earmark.datasets._finding import Finding, Report, Severity, by_severity, counted, listed
 from earmark.datasets._published import card_findings, record_of
 from earmark.datasets._sound import duplicate_findings, listen, sound_findings
+from earmark.datasets._stamps import stamps_of
 from earmark.datasets._targets import label_findings, split_findings
 from earmark.datasets.base import Dataset
 from earmark.datasets.folder import others, skipped_line
@@ -40,6 +41,8 @@ def examine(dataset: Dataset, label: str | None = None, jobs: int = 1) -> Report
     if label is not None:
         dataset.require_label(label)
     labels = [label] if label is not None else list(dataset.labels)
+    # Looked at before they are heard: a file that changes meanwhile is not vouched for.
+    stamps = stamps_of(dataset.root, (clip.path for clip in dataset.clips))
     sounds = listen(dataset.clips, jobs)
     findings = sound_findings(sounds) + duplicate_findings(dataset, sounds)
     if not labels:
@@ -47,10 +50,10 @@ def examine(dataset: Dataset, label: str | None = None, jobs: int = 1) -> Report
     for name in labels:
         findings += label_findings(dataset, name)
     findings += split_findings(dataset, labels) + _skipped(dataset)
-    is_whole = is_published(dataset) and not card_findings(dataset)
-    record = record_of(dataset, sounds) if is_whole and all(one.reason is None for one in sounds.values()) else None
-    ordered = by_severity(findings + card_findings(dataset))
-    return Report(dataset.name, dataset.version, len(dataset.clips), ordered, record)
+    differs = card_findings(dataset, sounds)
+    is_whole = is_published(dataset) and not differs and all(one.reason is None for one in sounds.values())
+    record = record_of(dataset, sounds, stamps) if is_whole else None
+    return Report(dataset.name, dataset.version, len(dataset.clips), by_severity(findings + differs), record)
 
 
 def is_published(dataset: Dataset) -> bool:

@@ -1,14 +1,13 @@
 """Getting a dataset: labels first, then audio; whole, one side of it, or a subset where clips can be had alone."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from earmark import durable, identity, lookup
-from earmark.datasets import _methods, names, splits
-from earmark.datasets.base import SUBSET, Dataset, subset_of
+from earmark import identity, lookup
+from earmark.datasets import _methods, _subset, names, splits
+from earmark.datasets.base import Alone, Dataset
 from earmark.datasets.names import Named
 from earmark.errors import DataError, MissingPart
 from earmark.nouns import Clip, Source
@@ -38,6 +37,12 @@ class _Errand:
         """Return a function that a dataset file may offer."""
         return cast("Callable[[str, Path], Any] | None", getattr(self.named.module, function, None))
 
+    def note(self, ids: Iterable[str] | None) -> None:
+        """Note which clips are here now (None: all), by the dataset's full name."""
+        if ids is not None or _subset.is_noted(self.root):
+            whole: Dataset = self.named.module.load(self.named.variant, self.root)
+            _subset.write(self.root, whole.name, ids)
+
 
 def get(
     name: str,
@@ -52,23 +57,24 @@ def get(
 ) -> Got:
     """Fetch a dataset into `folder`, else into the data home, and load it. What is there already is not fetched.
 
-    `subset` clips alone are fetched, drawn by their first label's classes where `stratify`, at random otherwise,
-    always the same; a larger one later holds the smaller. Raises MissingPart with what a human must do where
+    `subset` clips alone are fetched, drawn by their first label's classes where `stratify`, at random otherwise:
+    always the same for the same request, and part of a larger one. Raises MissingPart with what a human must do where
     the files are not free to fetch, DataError where a subset cannot be had.
     """
     theirs = lookup.external(name)
     if theirs is not None:
-        if only is not None or subset is not None:
-            raise DataError(f"'{name}' downloads itself, whole: leave out --only and --subset.")
-        _methods.made(theirs, name, folder).download()
+        if only is not None or subset is not None or stratify:
+            raise DataError(f"'{name}' downloads itself, whole: leave out --only, --subset and --stratify.")
+        _methods.download(theirs, name, folder)
         return Got(names.load(name, folder), ())
     named = names.find(name)
     root = folder if folder is not None else names.home(name)
-    _refuse(named, name, root)
     errand = _Errand(named, name, root, lambda sources: fetch(sources, root, jobs=jobs, verify=verify, watch=watch))
+    _refuse(named, name, root)
+    _require_sense(errand, only, subset, stratify)
     files = errand.fetch([one for one in named.card.sources if one.holds != "audio"]) if only != "audio" else ()
     if only != "labels":
-        files += errand.fetch(_audio(errand, subset, stratify))
+        files += _whole(errand) if subset is None else _part(errand, subset, stratify)
     return Got(names.load(name, root) if only is None else None, files)
 
 
@@ -84,38 +90,51 @@ def _refuse(named: Named, name: str, root: Path) -> None:
         )
 
 
-def _audio(errand: _Errand, subset: int | None, stratify: bool) -> list[Source]:
-    """Return the sources of the audio wanted, and write down which clips they are when not all."""
-    later = errand.offers("sources_after_labels")
+def _require_sense(errand: _Errand, only: Only | None, subset: int | None, stratify: bool) -> None:
+    """Raise when a subset is asked for that cannot be had, before anything is fetched."""
     if subset is None:
-        if subset_of(errand.root) is not None:
-            durable.remove(errand.root / SUBSET)
-        named = [one for one in errand.named.card.sources if one.holds == "audio"]
-        return [*named, *(later(errand.named.variant, errand.root) if later else ())]
-    alone = errand.offers("track_sources")
-    if alone is None:
-        size = sum(one.size_bytes or 0 for one in errand.named.card.sources) / 1e9
+        if stratify:
+            raise DataError("--stratify says how a subset is drawn, and none is asked for: add --subset N.")
+        return
+    if only == "labels":
+        raise DataError("--subset is of the audio, and --only labels fetches none: leave out one of the two.")
+    card = errand.named.card
+    if errand.offers("track_sources") is None:
+        size = sum(one.size_bytes or 0 for one in card.sources) / 1e9
         raise DataError(
             f"The audio of '{errand.name}' comes whole ({size:.1f} GB as far as published), so no subset of it can be "
             "fetched. Fetch all of it, and write subset: N into the experiment."
         )
-    tracks: Mapping[str, Source] = alone(errand.named.variant, errand.root)
-    kept = subset_of(errand.root) or frozenset()
-    # The list of all clips is needed: no old subset in the way, and a folder for the audio, though it is empty.
-    durable.remove(errand.root / SUBSET)
-    durable.make_folder(errand.root / Path(next(iter(tracks.values())).path).parts[0])
-    chosen = sorted({*kept, *_drawn(names.load(errand.name, errand.root), tracks, subset, stratify)})
-    durable.write_file(errand.root / SUBSET, json.dumps(chosen).encode())
-    return [tracks[one] for one in chosen]
+    if subset < 1 or (card.n_clips is not None and subset > card.n_clips):
+        raise DataError(f"Expected a subset of 1 to {card.n_clips or 'all'} clips, got {subset}.")
 
 
-def _drawn(dataset: Dataset, tracks: Mapping[str, Source], n: int, stratify: bool) -> Sequence[str]:
-    clips: list[Clip] = [clip for clip in dataset.clips if clip.id in tracks]
-    if stratify:
-        label = dataset.card.labels[0].name
-        return splits.subset([clip for clip in clips if label in clip.targets], label, n, dataset.name)
-    if not 0 < n <= len(clips):
+def _whole(errand: _Errand) -> tuple[Fetched, ...]:
+    """Fetch all of the audio."""
+    later = errand.offers("sources_after_labels")
+    named = [one for one in errand.named.card.sources if one.holds == "audio"]
+    files = errand.fetch([*named, *(later(errand.named.variant, errand.root) if later else ())])
+    errand.note(None)
+    return files
+
+
+def _part(errand: _Errand, n: int, stratify: bool) -> tuple[Fetched, ...]:
+    """Fetch the audio of `n` clips, and note which they are."""
+    alone = cast("Callable[[str, Path], Iterable[Alone]]", errand.offers("track_sources"))
+    tracks = {one.clip.id: one for one in alone(errand.named.variant, errand.root)}
+    label = errand.named.card.labels[0].name if stratify else None
+    chosen = _drawn([one.clip for one in tracks.values()], n, label, errand.named.file_name)
+    files = errand.fetch([tracks[one].source for one in chosen])
+    errand.note(chosen)
+    return files
+
+
+def _drawn(clips: Sequence[Clip], n: int, label: str | None, name: str) -> Sequence[str]:
+    """Return the ids of `n` clips, drawn by a label's classes, or at random: fewer are part of more."""
+    if label is not None:
+        return splits.subset([clip for clip in clips if label in clip.targets], label, n, name)
+    if n > len(clips):
         raise DataError(f"Expected a subset of 1 to {len(clips)} clips, got {n}.")
-    order = identity.generator("subset", dataset.name).permutation(len(clips))
-    ordered = sorted(clips, key=lambda clip: clip.id)
-    return [ordered[index].id for index in order[:n]]
+    order = identity.generator("subset", name).permutation(len(clips))
+    ids = sorted(clip.id for clip in clips)
+    return [ids[index] for index in order[:n]]

@@ -10,17 +10,17 @@ the last hexadecimal digit of a hash of the album), and both splits are made of 
 They differ in the clips that have none of the 50 tags, which `won2020` drops. Left out: three files of no bytes.
 """
 
-import csv
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from earmark.datasets._listing import nfc, split_of
+from earmark.datasets._listing import nfc, split_of, table_rows
 from earmark.datasets.base import Dataset, listed, need
 from earmark.errors import DataError, UserError
 from earmark.nouns import Clip, DataCard, LabelCard, Source, SplitCard
 
 NAME = "magnatagatune"
+FETCH = "Fetch the file again."
 TOP_50 = (
     *("guitar", "classical", "slow", "techno", "strings", "drums", "electronic", "rock", "fast", "piano"),
     *("ambient", "beat", "violin", "vocal", "synth", "female", "indian", "opera", "male", "singing"),
@@ -159,21 +159,20 @@ def _audio_folder(root: Path) -> Path:
 
 
 def _clips(table: Path, audio: Path) -> Iterator[Clip]:
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = csv.reader(file, delimiter="\t")
-        names = _tag_names(next(rows, []), table)
-        top_50 = frozenset(TOP_50)
-        for row in rows:
-            found = EXCERPT.fullmatch(row[-1]) if row else None
-            if found is None or len(row) != len(names) + 2 or not {*row[1:-1]} <= {"0", "1"}:
-                raise DataError(
-                    f"{table}:{rows.line_num}: expected a clip id, {len(names)} cells of 0 or 1 and a path such as "
-                    f"f/artist-album-01-title-30-59.mp3, got {len(row)} cells that end in '{(row or [''])[-1]}'. "
-                    "Fetch the file again."
-                )
-            tags = tuple(name for name, cell in zip(names, row[1:-1], strict=True) if cell == "1")
-            targets = {"tags": tuple(tag for tag in tags if tag in top_50), "all_tags": tags}
-            yield Clip(row[0], audio / row[-1], targets=targets, group=nfc(found[2]))
+    rows = table_rows(table, "\t", FETCH)
+    _, head = next(rows, (1, []))
+    names = _tag_names(head, table)
+    top_50 = frozenset(TOP_50)
+    for line, row in rows:
+        found = EXCERPT.fullmatch(row[-1]) if row else None
+        if found is None or len(row) != len(names) + 2 or not {*row[1:-1]} <= {"0", "1"}:
+            raise DataError(
+                f"{table}:{line}: expected a clip id, {len(names)} cells of 0 or 1 and a path such as "
+                f"f/artist-album-01-title-30-59.mp3, got {len(row)} cells that end in '{(row or [''])[-1]}'. {FETCH}"
+            )
+        tags = tuple(name for name, cell in zip(names, row[1:-1], strict=True) if cell == "1")
+        targets = {"tags": tuple(tag for tag in tags if tag in top_50), "all_tags": tags}
+        yield Clip(row[0], audio / row[-1], targets=targets, group=nfc(found[2]))
 
 
 def _tag_names(header: list[str], table: Path) -> list[str]:

@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from earmark.datasets._cells import Text, is_empty, number, typed
-from earmark.datasets._listing import ROLES, clip_id, nfc, split_of, version_of
+from earmark.datasets._listing import ROLES, clip_id, nfc, read_text, split_of, version_of
 from earmark.datasets.base import Dataset
 from earmark.errors import DataError, hint
 from earmark.nouns import Clip, DataCard, Split, Target
@@ -44,6 +44,7 @@ CARD = DataCard(title="a manifest of your own audio, one line a clip")
 CARDS = {"*": CARD}
 ENDINGS = (".csv", ".tsv", ".jsonl")
 COLUMNS = ("path", "id", "start_s", "end_s", "split", "fold", "group")
+AS_UTF_8 = "Save it as UTF-8."
 
 log = logging.getLogger("earmark.datasets")
 
@@ -86,17 +87,8 @@ def _manifest_file(root: Path) -> Path:
     return found[0]
 
 
-def _text(file: Path) -> str:
-    try:
-        return file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{file}: expected UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8."
-        ) from error
-
-
 def _table_rows(file: Path) -> Iterable[Row]:
-    text = _text(file)
+    text = read_text(file, AS_UTF_8)
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
@@ -127,7 +119,7 @@ def _require_distinct(where: str, header: list[str]) -> None:
 
 
 def _json_rows(file: Path) -> Iterable[Row]:
-    for line, text in enumerate(_text(file).split("\n"), start=1):
+    for line, text in enumerate(read_text(file, AS_UTF_8).split("\n"), start=1):
         if not text.strip():
             continue
         try:

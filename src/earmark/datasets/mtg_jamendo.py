@@ -13,15 +13,15 @@ smaller copy, `audio-low/00/7400.low.mp3` (mono, 156 of 508 GB), is other audio:
 a version and a card that say so, never clip by clip.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from earmark.datasets._listing import split_of
-from earmark.datasets._mtg_jamendo_audio import encoding, lists, tar_sources, track_source
+from earmark.datasets._mtg_jamendo_audio import Encoding, encoding, lists, tar_sources, track_source
 from earmark.datasets._mtg_jamendo_rows import CATEGORIES, Row, rows
-from earmark.datasets.base import Dataset, listed, need
+from earmark.datasets.base import Alone, Dataset, listed, need
 from earmark.errors import DataError, UnknownName
 from earmark.nouns import Clip, DataCard, LabelCard, Source, Split, SplitCard, Target
 
@@ -123,22 +123,19 @@ def load(variant: str, root: Path) -> Dataset:
     card = CARDS[variant]
     if found.is_low:
         card = replace(card, version=f"{card.version}-low", audio=LOW_AUDIO, bit_rate_kbps=98)
-    clips = [
-        Clip(one, root / found.folder / found.file(row.path), targets=_targets(row, variant), group=row.artist)
-        for one, row in tracks.items()
-    ]
+    clips = [_clip(one, row, variant, root, found) for one, row in tracks.items()]
     return listed(name, card, root, clips, {"official": folds}, found.notes)
 
 
-def track_sources(variant: str, root: Path) -> Mapping[str, Source]:
-    """Return where each track's own file is fetched, by clip id, with its checksum out of the fetched list.
+def track_sources(variant: str, root: Path) -> tuple[Alone, ...]:
+    """Return each track and where its own file is fetched, with its checksum out of the fetched list.
 
     Raises MissingPart where labels or list are not there, DataError where the list lacks a track.
     """
     name = _full_name(variant)
     tracks, _ = _read(name, root)
-    find = track_source(_data(root), name, root)
-    return {one: find(row.path) for one, row in tracks.items()}
+    found, find = encoding(root), track_source(_data(root), name, root)
+    return tuple(Alone(_clip(one, row, variant, root, found), find(row.path)) for one, row in tracks.items())
 
 
 def sources_after_labels(variant: str, root: Path) -> tuple[Source, ...]:
@@ -177,6 +174,11 @@ def _members(table: Path, tracks: dict[str, Row]) -> Iterator[str]:
                 "The files are of two versions: fetch them again into an empty folder."
             )
         yield one
+
+
+def _clip(one: str, row: Row, variant: str, root: Path, found: Encoding) -> Clip:
+    path = root / found.folder / found.file(row.path)
+    return Clip(one, path, targets=_targets(row, variant), group=row.artist)
 
 
 def _targets(row: Row, variant: str) -> dict[str, Target]:

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from earmark import lookup, places
-from earmark.datasets import _methods
+from earmark.datasets import _methods, _subset
 from earmark.datasets.base import Dataset
 from earmark.errors import DataError, UnknownName
 from earmark.nouns import DataCard
@@ -24,16 +24,20 @@ class Named(NamedTuple):
 def load(name: str, folder: Path | None = None) -> Dataset:
     """Return a dataset by name; `folder` is where its files lie (a manifest: the file), else the data home.
 
-    Raises UnknownName for a name or variant that does not exist, MissingPart when its files are not there.
+    Where `earmark get` fetched a subset, that is the dataset. Raises UnknownName for a name or variant that does not
+    exist, MissingPart when its files are not there.
     """
     theirs = lookup.external(name)
     if theirs is not None:
         return _methods.load(theirs, name, folder)
     found = find(name)
-    loaded = found.module.load(found.variant, folder if folder is not None else home(name))
+    root = folder if folder is not None else home(name)
+    if found.card.status == "built-in" and not root.is_dir():
+        places.writable(root)  # it is made there
+    loaded = found.module.load(found.variant, root)
     if not isinstance(loaded, Dataset):
         raise DataError(f"Expected datasets.{name} to load a Dataset, got {type(loaded).__name__}.")
-    return loaded
+    return _subset.applied(loaded)
 
 
 def home(name: str) -> Path:

@@ -13,12 +13,14 @@ published number counts them, and said in a note. Their list is not published: n
 import json
 from pathlib import Path
 
-from earmark.datasets._listing import split_of
+from earmark.datasets._listing import read_text, split_of
 from earmark.datasets.base import Dataset, listed, need
 from earmark.errors import DataError, UserError
 from earmark.nouns import Clip, DataCard, LabelCard, Source, SplitCard
 
 ROLES = ("train", "valid", "test")
+FIELDS = {"pitch": int, "instrument_str": str, "instrument_family_str": str, "instrument_source_str": str}
+UNPACK = "Unpack the archive again."
 PIANO = range(21, 109)
 NOISE = ("brass_acoustic_046", range(84, 109))
 BIBTEX = """@inproceedings{engel2017nsynth,
@@ -103,25 +105,36 @@ def _notes(folder: Path, root: Path) -> list[Clip]:
     described = need(folder / "examples.json", "nsynth", root)
     audio = need(folder / "audio", "nsynth", root)
     try:
-        notes = json.loads(described.read_bytes())
-        return [
-            Clip(
-                name,
-                audio / f"{name}.wav",
-                targets={
-                    "pitch": note["pitch"],
-                    **({"pitch_88": note["pitch"]} if note["pitch"] in PIANO else {}),
-                    "family": note["instrument_family_str"],
-                    "source": note["instrument_source_str"],
-                },
-                group=note["instrument_str"],
-            )
-            for name, note in notes.items()
-        ]
+        notes = json.loads(read_text(described, UNPACK))
     except json.JSONDecodeError as error:
-        raise DataError(f"{described}: expected JSON, but: {error}. Unpack the archive again.") from error
-    except KeyError as error:
-        raise DataError(
-            f"{described}: expected {error} of every note, as in the jsonwav archives, but one lacks it. "
-            "Unpack the archive again."
-        ) from error
+        raise DataError(f"{described}: expected JSON, but: {error}. {UNPACK}") from error
+    if not isinstance(notes, dict):
+        raise DataError(f"{described}: expected an object of notes by name, got {type(notes).__name__}. {UNPACK}")
+    for name, note in notes.items():
+        _require_fields(name, note, described)
+    return [
+        Clip(
+            name,
+            audio / f"{name}.wav",
+            targets={
+                "pitch": note["pitch"],
+                **({"pitch_88": note["pitch"]} if note["pitch"] in PIANO else {}),
+                "family": note["instrument_family_str"],
+                "source": note["instrument_source_str"],
+            },
+            group=note["instrument_str"],
+        )
+        for name, note in notes.items()
+    ]
+
+
+def _require_fields(name: str, note: object, described: Path) -> None:
+    """Raise a DataError for a note that lacks a field of the jsonwav archives, or has another thing there."""
+    if not isinstance(note, dict):
+        raise DataError(f"{described}: expected an object for '{name}', got {note!r}. {UNPACK}")
+    for field, kind in FIELDS.items():
+        if type(note.get(field)) is not kind:
+            raise DataError(
+                f"{described}: expected '{field}' of every note ({kind.__name__}), as in the jsonwav archives, but "
+                f"'{name}' has {note.get(field)!r}. {UNPACK}"
+            )

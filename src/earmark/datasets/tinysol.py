@@ -12,17 +12,19 @@ trains on the others, so that each part is the test once and fold 0 is what mir_
 thesis. HEAR's rule (test i, valid i + 1) would give other pairs. It is the default for instrument and family.
 """
 
-import csv
+import itertools
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from earmark.datasets._listing import table_rows
 from earmark.datasets.base import Dataset, listed, need
 from earmark.errors import DataError, UserError
 from earmark.nouns import Clip, DataCard, LabelCard, Source, Split, SplitCard, Target
 
 COLUMNS = ("Path", "Fold", "Family", "Instrument (in full)", "Pitch ID")
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+FETCH = "Type: earmark get dataset tinysol --only labels"
 PARTS = ("0", "1", "2", "3", "4")
 RECORD = "https://zenodo.org/record/3685367/files"
 API = "https://zenodo.org/api/records/3685367/files"
@@ -126,20 +128,22 @@ def recording(name: str) -> str:
 
 def _rows(table: Path) -> Mapping[str, Mapping[str, str]]:
     """Return the rows of the table by the stem of the file that each is about."""
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        rows = {Path(row["Path"]).stem: row for row in reader if row.get("Path")}
-    missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+    lines = table_rows(table, ",", FETCH)
+    _, head = next(lines, (1, []))
+    missing = [column for column in COLUMNS if column not in head]
+    # A row that is cut short lacks its last cells, and an empty Path is no note.
+    given = (dict(itertools.zip_longest(head, cells[: len(head)], fillvalue="")) for _, cells in lines)
+    rows = {} if missing else {Path(row["Path"]).stem: row for row in given if row["Path"]}
     if missing or not rows:
         raise DataError(
             f"{table}: expected the table of TinySOL 6.0 with the columns {', '.join(COLUMNS)}; it lacks "
-            f"{', '.join(missing) or 'rows'}. Type: earmark get dataset tinysol --only labels"
+            f"{', '.join(missing) or 'rows'}. {FETCH}"
         )
     for name, row in rows.items():
-        if row["Fold"] not in PARTS or not (row["Pitch ID"] or "").isdecimal():
+        if row["Fold"] not in PARTS or not row["Pitch ID"].isdecimal():
             raise DataError(
                 f"{table}: '{name}': expected a Fold of {', '.join(PARTS)} and a MIDI number as Pitch ID, got "
-                f"'{row['Fold']}' and '{row['Pitch ID']}'. Type: earmark get dataset tinysol --only labels"
+                f"'{row['Fold']}' and '{row['Pitch ID']}'. {FETCH}"
             )
     return rows
 

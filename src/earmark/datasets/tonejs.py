@@ -10,6 +10,7 @@ import json
 import re
 from pathlib import Path
 
+from earmark.datasets._listing import read_text
 from earmark.datasets.base import Dataset
 from earmark.errors import DataError, MissingPart, UserError
 from earmark.nouns import Clip, DataCard, LabelCard, Source, Target
@@ -103,7 +104,7 @@ def _notes(root: Path, name: str) -> list[Clip]:
     folder = _folder(root, name)
     wanted = PACKAGES[name][0]
     described = folder / "package.json"
-    found = json.loads(described.read_text("utf-8"))["version"] if described.is_file() else "none (no package.json)"
+    found = _version(described) if described.is_file() else "none (no package.json)"
     if found != wanted:
         raise DataError(f"{folder}: expected version {wanted}, got {found}. Type: earmark get dataset tonejs")
     clips = []
@@ -114,6 +115,14 @@ def _notes(root: Path, name: str) -> list[Clip]:
         targets: dict[str, Target] = {"instrument": name, "pitch": pitch, "pitch_class": PITCH_CLASSES[pitch % 12]}
         clips.append(Clip(f"{name}/{path.stem}", path, targets=targets))
     return clips
+
+
+def _version(described: Path) -> str:
+    again = "Unpack the package again."
+    try:
+        return str(json.loads(read_text(described, again))["version"])
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise DataError(f"{described}: expected JSON with a version, got: {error!r}. {again}") from error
 
 
 def _package(name: str) -> str:

@@ -14,13 +14,15 @@ and the same split, so each split has a name, an origin, and the publications wh
 
 *Loader ran on*: "real files" means that the dataset itself was read and counted; "a miniature" that the loader ran
 only on small files which the tests make in the published layout. `earmark check dataset NAME` compares your copy with
-the counts below, and records it when it agrees.
+the counts below, and records it when it agrees. The record is of that copy: one elsewhere is checked again.
 
 """
 SPLITS_HEAD = """## Which split a number belongs to
 
 *random 80-10-10* is drawn by earmark: stratified by the label, groups kept whole, seed 0. It is the same on every
-machine, and no publication's: where the thesis drew such a split, its seed was not published.
+machine, and no publication's. The thesis drew such splits too: mir_ref's code does so by scikit-learn's
+`train_test_split`, stratified, seed 42, without groups. Whether the thesis' runs did is not known, and ours is not that
+draw.
 
 """
 SPLIT_COLUMNS = ("dataset", "split", "labels", "train / valid / test", "made by", "numbers on it")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -93,6 +94,8 @@ def _json_lines(found: Iterable[DatasetLine | TaskLine]) -> None:
 def description(noun: str, name: str, folder: Path | None, label: str | None, plot: Path | None, as_json: bool) -> None:
     """Print a dataset, or a task on its dataset, in numbers; draw the counts of its label into `plot`."""
     task = tasks.find_task(name) if noun == "task" else None
+    if task is not None and label is not None:
+        raise UserError(f"A task has its own label: '{task.name}' has '{task.label}'. Leave out --label.")
     if task is not None and task.dataset is None:
         print(json.dumps(asdict(task)) if as_json else f"{task.name}: {task.description}, crossed with any dataset")
         return
@@ -149,10 +152,20 @@ def dataset_verdict(
     if report.ok:  # a broken law that no finding tells of, if there is one
         laws = conformance.broken_by_dataset(dataset)
         report = report.joined_by(Finding("error", law, (), "Correct the dataset's file.") for law in laws)
-    print(json.dumps(asdict(report), indent=1)) if as_json else console().print(check.render_report(report))
+    if as_json:
+        print(json.dumps(_without_stamps(asdict(report)), indent=1))
+    else:
+        console().print(check.render_report(report))
     if report.record is not None and report.ok:
         remark(f"{name}: as published, every file read. Record: {records.write(report.record)}")
     return report.ok
+
+
+def _without_stamps(report: dict[str, Any]) -> dict[str, Any]:
+    """Return a plain report without what its record keeps of each file: that is for the record alone."""
+    if report["record"] is not None:
+        del report["record"]["files"]
+    return report
 
 
 def got(
