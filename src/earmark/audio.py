@@ -8,7 +8,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -100,12 +101,12 @@ def read(
         blocks = _mono_blocks(path, file, start, stop)
         rate = file.samplerate if sample_rate is None else sample_rate
         if rate == file.samplerate:
-            samples = _joined(blocks)
+            samples = _joined(blocks, stop - start)
         elif stop - start <= STREAMED_ABOVE_S * file.samplerate:
-            samples = resample(_joined(blocks), file.samplerate, rate)
+            samples = resample(_joined(blocks, stop - start), file.samplerate, rate)
         else:
             samples = _streamed(blocks, file.samplerate, rate, stop - start)
-    if not np.isfinite(samples).all():
+    if not all(np.isfinite(samples[at : at + BLOCK_FRAMES]).all() for at in range(0, len(samples), BLOCK_FRAMES)):
         raise AudioError(path, "expected finite samples, got NaN or infinity. Export the file again.")
     return Audio(samples, rate)
 
@@ -141,11 +142,12 @@ def resample(
 def _streamed(
     blocks: Iterator[Float32[np.ndarray, " block"]], source_rate: int, target_rate: int, n_samples: int
 ) -> Float32[np.ndarray, " resampled"]:
-    """Resample block by block, so that only the result has to fit in memory."""
+    """Resample block by block, so that only the result has to fit in memory, once."""
     stream = soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32", quality=RESAMPLER)
-    parts = [stream.resample_chunk(block) for block in blocks]
-    parts.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
-    return _fitted(np.concatenate(parts), n_samples, source_rate, target_rate)
+    parts = (stream.resample_chunk(block) for block in blocks)
+    rest = (stream.resample_chunk(np.zeros(0, np.float32), last=True) for _ in range(1))  # once the parts are through
+    filled = _filled(chain(parts, rest), -(-n_samples * target_rate // source_rate))
+    return _fitted(filled, n_samples, source_rate, target_rate)
 
 
 def _fitted(
@@ -156,9 +158,19 @@ def _fitted(
     return np.pad(resampled, (0, short)) if short > 0 else resampled[:n_out]
 
 
-def _joined(blocks: Iterator[Float32[np.ndarray, " block"]]) -> Float32[np.ndarray, " samples"]:
-    parts = list(blocks)
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+def _joined(blocks: Iterator[Float32[np.ndarray, " block"]], n_samples: int) -> Float32[np.ndarray, " samples"]:
+    first = next(blocks)
+    return first if len(first) == n_samples else _filled(chain([first], blocks), n_samples)
+
+
+def _filled(parts: Iterable[Float32[np.ndarray, " part"]], n_samples: int) -> Float32[np.ndarray, " samples"]:
+    """Return the parts in order, what is over so many samples left out. np.concatenate would hold everything twice."""
+    found, at = np.zeros(n_samples, np.float32), 0
+    for part in parts:
+        fits = part[: n_samples - at]
+        found[at : at + len(fits)] = fits
+        at += len(fits)
+    return found[:at]
 
 
 def _region(path: Path, file: _File, start_s: float | None, end_s: float | None) -> tuple[int, int]:

@@ -23,6 +23,7 @@ def run(
         "only-missing"
     ),
     on_error: Annotated[Literal["skip", "stop"], typer.Option(help="at a clip that cannot be read")] = "skip",
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="where representations compute")] = "auto",
     quiet: Quiet = False,
 ) -> None:
     """Run an experiment, computing only what is missing, and print its table."""
@@ -42,6 +43,7 @@ def run(
         skip_deformed=skip_deformed,
         overwrite=overwrite,
         on_error=on_error,
+        device=device,
         quiet=quiet,
     )
     runs.run(done)

@@ -9,15 +9,18 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
 from earmark import durable, identity, places
 from earmark.deformations import CLEAN
 from earmark.errors import AudioError, Refused, UnknownName
-from earmark.experiment import audit, engines, leaks, readiness, results, spec, work
+from earmark.experiment import audit, costs, devices, engines, leaks, readiness, results, spec, work
 from earmark.experiment import plan as planning
+from earmark.experiment.costs import Cost
+from earmark.experiment.devices import Device
 from earmark.experiment.plan import Plan, Scoring, Shard
 from earmark.experiment.progress import bar
 from earmark.experiment.results import Run
@@ -46,6 +49,7 @@ def run(
     skip_deformed: bool = False,
     overwrite: Overwrite = "only-missing",
     on_error: Literal["skip", "stop"] = "skip",
+    device: Device = "auto",
     quiet: bool = False,
 ) -> Run:
     """Run an experiment file, computing only what the store lacks, and return its rows.
@@ -54,9 +58,11 @@ def run(
     machine); what cannot be fitted or scored without them is said and left out. `overwrite`: "always" computes
     everything anew, "never" refuses a run that has results. `on_error="stop"` raises at the first clip that
     cannot be read, instead of listing it. `jobs` processes of one thread each; their number changes no result.
+    `device` is where representations compute, "auto" a GPU where there is one; probes are fitted on the CPU.
     """
     if stage is not None and stage not in STAGES:
         raise UnknownName("stage", stage, STAGES)
+    kept = _Kept(skip_clean, skip_deformed, devices.choose(device))
     prepared = study(source, overrides)
     if prepared.missing:
         raise readiness.refusal(prepared.missing)
@@ -64,7 +70,7 @@ def run(
     if overwrite == "never" and (folder / results.ROWS).exists():
         raise Refused(f"The run '{folder.name}' has results already and --overwrite never was given.")
     with _logged(folder), engines.Local(prepared.store.root, jobs) as engine:
-        return _run(prepared, folder, stage, engine, _Kept(skip_clean, skip_deformed), overwrite, on_error, quiet)
+        return _run(prepared, folder, stage, engine, kept, overwrite, on_error, quiet)
 
 
 def _run(
@@ -88,6 +94,7 @@ def _run(
         log.info("%s: %d jobs done", name, count)
         done += count
         plan = prepared.plan() if count else plan
+    costs.add(folder, kept.spent)
     return _finish(prepared, plan, folder, done, tuple(notes))
 
 
@@ -111,10 +118,12 @@ def _logged(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Kept:
-    """Which chains a run computes."""
+    """Which chains a run computes, on which device, and what that cost."""
 
     skip_clean: bool
     skip_deformed: bool
+    device: str
+    spent: list[Cost] = field(default_factory=list)
 
     def __call__(self, chain: str) -> bool:
         return not (self.skip_clean if chain == CLEAN.name else self.skip_deformed)
@@ -135,8 +144,9 @@ def _embed(
     shards = [shard for shard in map(kept.shard, plan.shards) if shard.works]
     total = sum(len(one.wants) for shard in shards for one in shard.works)
     with bar("embed", total, quiet) as shown:
-        for done in engine.map(shards, work.embed_shard):
+        for done in engine.map(shards, partial(work.embed_shard, device=kept.device)):
             shown.advance(done.items, done.audio_s)
+            kept.spent.extend(done.costs)
             for failure in done.failures:
                 log.info("could not be used: %s: %s", failure.path, failure.reason)
                 if on_error == "stop":

@@ -10,14 +10,16 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from earmark import audio, deformations, identity
-from earmark.errors import AudioError, UserError
-from earmark.experiment import scoring
+from earmark import identity
+from earmark.experiment import devices, scoring
+from earmark.experiment.costs import Cost
 from earmark.experiment.keys import Want
+from earmark.experiment.one_pass import OnePass, Vectors
 from earmark.experiment.plan import PREDICTIONS, PROBE, SCORE, ClipWork, Fit, Part, Scoring, Shard
 from earmark.experiment.spec import RepresentationChoice
 from earmark.metrics import measure
@@ -25,19 +27,18 @@ from earmark.nouns import Failure
 from earmark.probes.fit import fit as fit_stack
 from earmark.probes.monitors import Monitor
 from earmark.probes.saved import Fitted
-from earmark.representations import base
-from earmark.representations.base import Representation
-from earmark.representations.embed import STATISTICS, clip_embedding
-from earmark.store import Store, Writer
+from earmark.representations.embed import STATISTICS
+from earmark.store import Store
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a job reports: items dealt with, seconds of audio they took in, and the clips that failed."""
+    """What a job reports: items dealt with, seconds of audio they took in, the clips that failed, what it cost."""
 
     items: int
     audio_s: float = 0.0
     failures: tuple[Failure, ...] = ()
+    costs: tuple[Cost, ...] = ()
 
 
 @cache
@@ -52,75 +53,27 @@ def _store(root: Path) -> Store:
     return store
 
 
-@cache
-def _representation(name: str) -> Representation:
-    return base.load(name)
-
-
-def embed_shard(shard: Shard, root: Path) -> Done:
-    """Embed every clip of a shard: one decode a clip, one deformation a chain, one pass a representation."""
+def embed_shard(shard: Shard, root: Path, device: str = devices.CPU) -> Done:
+    """Embed every clip of a shard on a device: what is wanted of a clip is made in one go (see `one_pass`)."""
     store = _store(root)
-    seconds, failures = 0.0, []
+    hearing, failures = OnePass(device), list[Failure]()
+    known, made = store.has(want.key for work in shard.works for want in work.wants), dict[str, list[str]]()
     with store.writer() as writer:
-        for work in shard.works:
-            try:
-                sound = audio.read(work.placed.clip.path, None, work.placed.clip.start_s, work.placed.clip.end_s)
-            except AudioError as error:
-                failures += _failed(store, work, work.wants, error.reason)
+        for work, wants, outcome in chain(chain.from_iterable(map(hearing.hear, shard.works)), hearing.rest()):
+            if isinstance(outcome, str):
+                failures += _failed(store, work, wants, outcome)
                 continue
-            done = _embed_clip(work, sound, writer)
-            seconds += len(sound.samples) / sound.sample_rate * len({want.chain for want in work.wants})
-            for want, reason in done.items():
-                failures += _failed(store, work, (want,), reason)
-    return Done(sum(len(work.wants) for work in shard.works), seconds, tuple(failures))
+            for want in wants:
+                vectors = outcome.made_by.of(want, outcome.vectors)
+                writer.put(want.key, vectors, _provenance(work, want, outcome))
+            made.setdefault(outcome.device, []).extend(want.key for want in wants if want.key not in known)
+    devices.remember(store, shard.name, made)
+    n_wants = sum(len(work.wants) for work in shard.works)
+    return Done(n_wants, hearing.audio_s, tuple(failures), hearing.costs)
 
 
-def _embed_clip(work: ClipWork, sound: audio.Audio, writer: Writer) -> dict[Want, str]:
-    """Put the embeddings of one decoded clip into the store; return the wants that could not be met, with reasons."""
-    refused: dict[Want, str] = {}
-    for chain in dict.fromkeys(want.chain for want in work.wants):
-        wants = [want for want in work.wants if want.chain == chain]
-        try:
-            rates = _Rates(_deformed(sound, wants[0]), sound.sample_rate)
-        except UserError as error:
-            refused |= dict.fromkeys(wants, str(error))
-            continue
-        for want in wants:
-            representation, choice = _representation(want.choice.name), want.choice
-            samples = rates.at(representation.card.sample_rate)
-            try:
-                vector = clip_embedding(representation, samples, choice.layers, choice.segment_s, choice.segment_hop_s)
-            except UserError as error:
-                refused[want] = str(error)
-                continue
-            if np.isfinite(vector).all():
-                writer.put(want.key, vector, _provenance(work, want, representation))
-            else:
-                refused[want] = f"'{choice.name}' gave numbers that are not finite"
-    return refused
-
-
-def _deformed(sound: audio.Audio, want: Want) -> np.ndarray:
-    if want.seed is None:
-        return sound.samples
-    return deformations.apply(want.chain, sound.samples, sound.sample_rate, want.seed)
-
-
-class _Rates:
-    """The samples of one clip at the rates that are asked for, each resampled once."""
-
-    def __init__(self, samples: np.ndarray, sample_rate: int) -> None:
-        self._found = {sample_rate: samples}
-        self._source = sample_rate
-
-    def at(self, sample_rate: int) -> np.ndarray:
-        if sample_rate not in self._found:
-            self._found[sample_rate] = audio.resample(self._found[self._source], self._source, sample_rate)
-        return self._found[sample_rate]
-
-
-def _provenance(work: ClipWork, want: Want, representation: Representation) -> Mapping[str, object]:
-    clip, card = work.placed.clip, representation.card
+def _provenance(work: ClipWork, want: Want, made: Vectors) -> Mapping[str, object]:
+    clip, card = work.placed.clip, made.card
     return {
         "dataset": work.placed.dataset,
         "clip": clip.id,
@@ -133,6 +86,7 @@ def _provenance(work: ClipWork, want: Want, representation: Representation) -> M
         "segment_s": want.choice.segment_s,
         "segment_hop_s": want.choice.segment_hop_s,
         "statistics": STATISTICS,
+        "device": made.device,
     }
 
 
@@ -181,15 +135,16 @@ def _key_score(classes: tuple[str, ...]) -> Monitor:
 def score_probe(job: Scoring, root: Path) -> Done:
     """Score a probe, all seeds, under each condition; keep predictions and numbers under the condition's key."""
     store = _store(root)
-    for chain, key in job.conditions.items():
+    for name, key in job.conditions.items():
         started = time.perf_counter()
-        part = job.pairing.tests[chain]
+        part = job.pairing.tests[name]
         predictions = _constant(job, part) if job.probe is None else _predictions(store, job, part)
         numbers = [vars(number) for number in scoring.numbers(job, part, predictions)]
         buffer = io.BytesIO()
         scoring.prediction_table(job, part, predictions).write_parquet(buffer)
         store.put_file("scores", key, PREDICTIONS, buffer.getvalue())
-        answer = {"numbers": numbers, "device": "cpu", "seconds": round(time.perf_counter() - started, 3)}
+        device = devices.of(store, part.keys)
+        answer = {"numbers": numbers, "device": device, "seconds": round(time.perf_counter() - started, 3)}
         store.put_file("scores", key, SCORE, json.dumps(answer, ensure_ascii=False).encode())
     return Done(len(job.conditions))
 

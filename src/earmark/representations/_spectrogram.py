@@ -39,7 +39,8 @@ class FilteredPower(nn.Module):
     def forward(self, audio: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch frames bands"]:
         """Return the power in each band of each frame."""
         frames = audio.unfold(1, self.n_fft, self.hop_samples)
-        blocks = []
+        n_bands = sum(self.get_buffer(f"group_{number}").shape[1] for number in range(len(self.ranges)))
+        bands = audio.new_empty(len(audio), frames.shape[1], n_bands)
         for first in range(0, frames.shape[1], BLOCK_FRAMES):
             spectrum = torch.fft.rfft(frames[:, first : first + BLOCK_FRAMES] * self.window)
             power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
@@ -47,8 +48,8 @@ class FilteredPower(nn.Module):
                 power[..., start:stop] @ self.get_buffer(f"group_{number}")
                 for number, (start, stop) in enumerate(self.ranges)
             ]
-            blocks.append(torch.cat(groups, dim=-1))
-        return torch.cat(blocks, dim=1)
+            torch.cat(groups, dim=-1, out=bands[:, first : first + BLOCK_FRAMES])
+        return bands
 
 
 def decibels(power: Tensor, floor: float = 1e-10) -> Tensor:

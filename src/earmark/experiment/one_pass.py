@@ -1,0 +1,241 @@
+"""Clips through everything that is wanted of them, nothing twice.
+
+A clip is decoded once, deformed once a chain, resampled once a rate, and goes through a representation once for all
+the layers that are wanted. A long clip that is heard clean is decoded again for each rate instead, in blocks, so
+that no more of it lies in memory than the samples of one rate. A deformation needs all of its clip at once, and
+while it works up to six times its samples: 1 GB for a quarter of an hour at 44.1 kHz.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from earmark import audio, deformations
+from earmark.deformations import Chain
+from earmark.errors import AudioError, UserError
+from earmark.experiment import devices
+from earmark.experiment.costs import Cost, peak_bytes
+from earmark.experiment.keys import Want
+from earmark.experiment.plan import ClipWork
+from earmark.nouns import Card, Clip
+from earmark.representations import base
+from earmark.representations.base import Representation
+from earmark.representations.embed import BATCH_ON_GPU, Finished, Loop, device_of
+
+Samples = Float32[np.ndarray, " samples"]
+AtRate = Callable[[int], Samples]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One way through one representation; `layers` are those of every want that it serves (None: all)."""
+
+    name: str
+    segment_s: float | None
+    segment_hop_s: float | None
+    layers: tuple[int, ...] | None
+
+    def of(self, want: Want, vectors: Float32[np.ndarray, "layers 2 dim"]) -> Float32[np.ndarray, "wanted 2 dim"]:
+        """Return what one want asked for, of what all of them did."""
+        if want.choice.layers is None:
+            return vectors
+        held = range(len(vectors)) if self.layers is None else self.layers
+        return vectors[[held.index(layer) for layer in want.choice.layers]]
+
+
+class Answer(NamedTuple):
+    """What came of some wants of a clip: the vectors of a pass, or the reason why there are none."""
+
+    work: ClipWork
+    wants: tuple[Want, ...]
+    outcome: "Vectors | str"
+
+
+class Vectors(NamedTuple):
+    """A pass that went well: the card of what it went through, and the device it was computed on."""
+
+    made_by: Pass
+    vectors: Float32[np.ndarray, "layers 2 dim"]
+    card: Card
+    device: str
+
+
+class _Tag(NamedTuple):
+    work: ClipWork
+    wants: tuple[Want, ...]
+
+
+@cache
+def representation(name: str, device: str) -> Representation:
+    """Return a representation on a device; one that is no torch module stays where it is."""
+    loaded = base.load(name)
+    devices.prepare(device)
+    return loaded.to(device) if isinstance(loaded, torch.nn.Module) else loaded
+
+
+@dataclass
+class OnePass:
+    """Everything wanted of the clips of a shard. `audio_s` counts each clip once a chain."""
+
+    device: str
+    audio_s: float = 0.0
+    _loops: dict[Pass, Loop[_Tag]] = field(default_factory=dict, init=False)
+    _n_bytes: dict[Pass, int] = field(default_factory=dict, init=False)
+
+    def hear(self, work: ClipWork) -> Iterator[Answer]:
+        """Yield what is known after this clip: on a GPU clips wait for others of their length."""
+        try:
+            sound = _open(work)
+        except AudioError as error:
+            yield Answer(work, work.wants, error.reason)
+            return
+        for chain in dict.fromkeys(want.chain for want in work.wants):
+            wants = tuple(want for want in work.wants if want.chain == chain)
+            try:
+                at_rate = sound.under(chain, wants[0].seed)
+            except UserError as error:
+                yield Answer(work, wants, str(error))
+                continue
+            self.audio_s += sound.length_s
+            yield from self._through(work, wants, at_rate)
+
+    def rest(self) -> Iterator[Answer]:
+        """Yield what still waited."""
+        for made_by, loop in self._loops.items():
+            yield from self._answers(made_by, loop.rest())
+
+    def _through(self, work: ClipWork, wants: Sequence[Want], at_rate: AtRate) -> Iterator[Answer]:
+        """Take one chain of a clip through its passes, all of one rate before the next, so that each is made once."""
+        served, wrong = self._passes(wants)
+        yield from (Answer(work, (want,), reason) for want, reason in wrong.items())
+        rates = {one: self._loop(one).representation.card.sample_rate for one in served}
+        for rate in sorted(set(rates.values())):
+            chosen = [one for one in served if rates[one] == rate]
+            try:
+                samples = at_rate(rate)
+            except AudioError as error:
+                yield Answer(work, tuple(want for one in chosen for want in served[one]), error.reason)
+                continue
+            for one in chosen:
+                yield from self._answers(one, self._loop(one).add(_Tag(work, served[one]), samples))
+
+    def _passes(self, wants: Iterable[Want]) -> tuple[dict[Pass, tuple[Want, ...]], dict[Want, str]]:
+        """Return the passes that serve all wants, and the wants for layers that do not exist, with the reason."""
+        groups: dict[tuple[str, float | None, float | None], list[Want]] = {}
+        wrong: dict[Want, str] = {}
+        for want in wants:
+            choice, card = want.choice, representation(want.choice.name, self.device).card
+            try:
+                base.check_call(torch.zeros(1, card.min_samples), choice.layers, card)
+            except UserError as error:
+                wrong[want] = str(error)
+            else:
+                groups.setdefault((choice.name, choice.segment_s, choice.segment_hop_s), []).append(want)
+        return {Pass(*name, _union(group)): tuple(group) for name, group in groups.items()}, wrong
+
+    def _loop(self, one: Pass) -> Loop[_Tag]:
+        if one not in self._loops:
+            network = representation(one.name, self.device)
+            batch = 1 if device_of(network).type == devices.CPU else BATCH_ON_GPU
+            self._loops[one] = Loop(network, one.layers, one.segment_s, one.segment_hop_s, batch)
+        return self._loops[one]
+
+    def _answers(self, one: Pass, finished: Iterable[Finished[_Tag]]) -> Iterator[Answer]:
+        for (work, wants), answer in finished:
+            if isinstance(answer, UserError):
+                yield Answer(work, wants, str(answer))
+            else:
+                yield from self._finite(one, work, wants, answer)
+
+    def _finite(self, one: Pass, work: ClipWork, wants: tuple[Want, ...], vectors: np.ndarray) -> Iterator[Answer]:
+        """Refuse the wants whose own layers hold a number that is not finite, and only those."""
+        kept = tuple(want for want in wants if np.isfinite(one.of(want, vectors)).all())
+        lost = tuple(want for want in wants if want not in kept)
+        if kept:
+            loop, n_bytes = self._loop(one), sum(one.of(want, vectors).nbytes for want in kept)
+            self._n_bytes[one] = self._n_bytes.get(one, 0) + n_bytes
+            yield Answer(work, kept, Vectors(one, vectors, loop.representation.card, loop.device.type))
+        if lost:
+            yield Answer(work, lost, f"'{one.name}' gave numbers that are not finite")
+
+    @property
+    def costs(self) -> tuple[Cost, ...]:
+        """What each pass has cost so far."""
+        return tuple(self._cost(one, loop) for one, loop in self._loops.items() if loop.audio_s)
+
+    def _cost(self, one: Pass, loop: Loop[_Tag]) -> Cost:
+        card = loop.representation.card
+        return Cost(
+            representation=one.name,
+            segment_s=one.segment_s,
+            segment_hop_s=one.segment_hop_s,
+            device=loop.device.type,
+            audio_s=loop.audio_s,
+            seconds=loop.seconds,
+            peak_bytes=peak_bytes(),
+            batch=loop.batch,
+            n_parameters=card.n_parameters,
+            dim=card.dim,
+            layers=card.layers if one.layers is None else len(one.layers),
+            n_bytes=self._n_bytes.get(one, 0),
+        )
+
+
+def _union(wants: Iterable[Want]) -> tuple[int, ...] | None:
+    """Return the layers that any of the wants asks for, from the first to the deepest; None: all of them."""
+    asked: set[int] = set()
+    for want in wants:
+        if want.choice.layers is None:
+            return None
+        asked.update(want.choice.layers)
+    return tuple(sorted(asked))
+
+
+def _open(work: ClipWork) -> "_Whole | _Streamed":
+    """Return a clip in the way that suits its length. Raises AudioError when it cannot be read."""
+    clip = work.placed.clip
+    if not any(want.chain.steps for want in work.wants):
+        length_s = _length_s(clip)
+        if length_s > audio.STREAMED_ABOVE_S:
+            return _Streamed(clip, length_s)
+    return _Whole(audio.read(clip.path, None, clip.start_s, clip.end_s))
+
+
+def _length_s(clip: Clip) -> float:
+    end_s = audio.info(clip.path).duration_s if clip.end_s is None else clip.end_s
+    return end_s - (clip.start_s or 0.0)
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """A clip whose samples lie in memory at their own rate."""
+
+    sound: audio.Audio
+
+    @property
+    def length_s(self) -> float:
+        return len(self.sound.samples) / self.sound.sample_rate
+
+    def under(self, chain: Chain, seed: int | None) -> AtRate:
+        """Return the samples under a chain, by rate. Raises a UserError when the chain cannot be applied."""
+        samples, rate = self.sound
+        if seed is not None:
+            samples = deformations.apply(chain, samples, rate, seed)
+        return lambda wanted: audio.resample(samples, rate, wanted)
+
+
+@dataclass(frozen=True)
+class _Streamed:
+    """A long clip, heard clean, of which only the samples at one rate are ever held."""
+
+    clip: Clip
+    length_s: float
+
+    def under(self, chain: Chain, seed: int | None) -> AtRate:
+        clip = self.clip
+        return lambda wanted: audio.read(clip.path, wanted, clip.start_s, clip.end_s).samples
