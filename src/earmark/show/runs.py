@@ -13,7 +13,7 @@ from rich.text import Text
 from earmark import places
 from earmark.analysis import tables as tabling
 from earmark.errors import UnknownName
-from earmark.experiment import leaks, results, spec
+from earmark.experiment import costs, leaks, results, spec
 from earmark.experiment.estimate import Estimate
 from earmark.experiment.results import Run
 from earmark.metrics import METRICS
@@ -47,8 +47,20 @@ def run(done: Run) -> None:
         f"{done.jobs_done} jobs run, the rest was in the store."
     )
     print(leaks.summary(done.audits))
+    spent(done.folder)
     failures(done.failures)
     print(f"Results: {done.folder}")
+
+
+def spent(folder: Path) -> None:
+    """Say what each representation cost, as far as this run computed it."""
+    for one in costs.read(folder):
+        if one.x_realtime is not None and one.bytes_per_hour is not None:
+            print(
+                f"cost: {one.representation}: {one.x_realtime:,.0f}× real time on one {one.device}, "
+                f"{one.n_parameters:,} parameters, dim {one.dim}, {one.bytes_per_hour / 1e6:.1f} MB an hour of audio, "
+                f"peak {one.peak_bytes / 1e9:.2f} GB a worker"
+            )
 
 
 def failures(found: Sequence[Failure]) -> None:
