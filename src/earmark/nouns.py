@@ -122,7 +122,8 @@ class Card:
     `layers` counts the layer axis; `layer_0` says what its first entry is. `frame_rate_hz` is
     sample_rate / hop_samples; 0 = one frame a segment, whatever its length. `version` is raised whenever its
     numbers change. `verified`: "parity" = equal to an independent implementation here, "real" = also ran real
-    weights here, "no" = neither.
+    weights here, "no" = neither. `segment_s` and `segment_hop_s` are how a clip is cut when an experiment says
+    nothing: as published, or into what the network can take at most; None: not at all.
     """
 
     name: str
@@ -145,6 +146,8 @@ class Card:
     verified: Literal["parity", "real", "no"]
     sources: tuple[Source, ...] = ()
     weights_sha256: str = ""
+    segment_s: float | None = None
+    segment_hop_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -215,6 +215,6 @@ def test_the_real_tiny_network_keeps_the_laws() -> None:
 @pytest.mark.parametrize("size", ["tiny", "full"])
 def test_a_sweep_is_heard_within_10_cents(size: str, record_property: Callable[[str, object], None]) -> None:
     errors = of_sweep(fetch_real(f"crepe-{size}-5hz"))
-    record_property(f"crepe-{size} cents", errors)
+    record_property(f"crepe-{size}, cents", str(errors))
     assert errors.median_cents <= 10
     assert errors.at_95_percent_cents <= 25

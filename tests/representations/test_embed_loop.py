@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from earmark import identity
 from earmark.errors import UserError
-from earmark.representations import embed
+from earmark.representations import base, embed
 from earmark.representations.base import Representation, check_call
-from earmark.representations.embed import Finished, Loop, clip_embedding, device_of, frame_embeddings
+from earmark.representations.embed import Finished, Loop, clip_embedding, device_of, frame_embeddings, segments
 from earmark.representations.logmel import CARD
 
 RATE, FRAME = 8000, 80
@@ -186,3 +187,20 @@ def test_the_device_is_that_of_the_parameters() -> None:
 
     assert device_of(Module()).type == "meta"
     assert device_of(Network()).type == "cpu"
+
+
+def test_a_card_says_how_a_clip_is_cut_when_the_experiment_does_not() -> None:
+    card = dataclasses.replace(CARD, segment_s=2.0, segment_hop_s=1.0)
+    second = card.sample_rate
+    assert segments(4 * second, card) == segments(4 * second, CARD, 2.0, 1.0)
+    assert segments(4 * second, card, 3.0) == segments(4 * second, CARD, 3.0), "what is asked for counts alone"
+    assert segments(4 * second, card, None, 2.0) == segments(4 * second, CARD, 2.0, 2.0)
+
+
+@pytest.mark.parametrize("name", ["random:musicnn-tiny", "random:clap-tiny"])
+def test_a_network_of_one_vector_a_segment_takes_a_long_clip_without_being_told_how(name: str) -> None:
+    network = base.load(name)
+    noise = identity.generator("test", name).standard_normal(21 * network.card.sample_rate).astype(np.float32)
+    n_segments = len(segments(len(noise), network.card))
+    assert n_segments > 2
+    assert len(list(frame_embeddings(network, noise))) == n_segments

@@ -58,6 +58,7 @@ CARD = Card(
   year = {2022}
 }""",
     verified="real",
+    segment_s=WINDOW_SAMPLES / SAMPLE_RATE,
     sources=(WHEEL,),
 )
 CARDS: Mapping[str, Card] = {"": CARD}
@@ -82,11 +83,6 @@ class BasicPitch:
     ) -> Float[Tensor, "batch layers frames dim"]:
         """Return the outputs of each frame as the one layer. Raises UserError for audio longer than the window."""
         wanted = check_call(audio, layers, self.card)
-        if audio.shape[1] != WINDOW_SAMPLES:
-            raise UserError(
-                f"'basic-pitch' takes {WINDOW_SAMPLES} samples at {SAMPLE_RATE} Hz, got {audio.shape[1]}. "
-                "Write segment_s: 1.9884."
-            )
         # A row at a time: batch mates cannot change a number, and a batch would not be faster.
         rows = [torch.cat(self._outputs(row), dim=-1) for row in audio]
         return torch.stack(rows)[:, None].repeat(1, len(wanted), 1, 1)

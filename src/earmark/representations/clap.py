@@ -87,6 +87,7 @@ CARD = Card(
   year = {2023}
 }""",
     verified="parity",
+    segment_s=LONGEST / SAMPLE_RATE,
     sources=(
         Source(
             url=(

@@ -36,7 +36,7 @@ class Segment(NamedTuple):
 def segments(
     n_samples: int, card: Card, segment_s: float | None = None, segment_hop_s: float | None = None
 ) -> tuple[Segment, ...]:
-    """Return the segments that cover a clip of `n_samples` at the card's rate. None: the whole clip is one.
+    """Return the segments that cover a clip of `n_samples` at the card's rate. None: those of the card, if any.
 
     Raises a UserError when the clip, or the segment asked for, is shorter than the network can take.
     """
@@ -45,6 +45,8 @@ def segments(
             f"too short for '{card.name}': {n_samples / card.sample_rate:.3f} s, "
             f"at least {card.min_samples / card.sample_rate:.3f} s needed"
         )
+    if segment_s is None:
+        segment_s, segment_hop_s = card.segment_s, card.segment_hop_s if segment_hop_s is None else segment_hop_s
     length = n_samples if segment_s is None else round(segment_s * card.sample_rate)
     hop = length if segment_hop_s is None else round(segment_hop_s * card.sample_rate)
     longest = card.max_samples if card.max_samples is not None else max(length, n_samples)

@@ -24,6 +24,8 @@ from earmark.representations._spectrogram import FilteredPower, mel_filters
 from earmark.representations.base import check_call
 
 SAMPLE_RATE, N_FFT, HOP_SAMPLES, N_MELS = 16000, 512, 256, 96
+# 187 frames, and the next 187: what the network was trained on, and what the package cuts a file into.
+SEGMENT_SAMPLES, SEGMENT_HOP_SAMPLES = 48_128, 47_872
 # The last segment of a clip counts as much as a whole one: it must not be a few frames.
 MIN_SAMPLES = SAMPLE_RATE // 2
 # A clip of any length needs no more memory than so many frames of the widest layer.
@@ -112,7 +114,7 @@ def _card(variant: str, widths: Widths = PUBLISHED) -> Card:
     what = "maximum and mean over time of each channel" if is_pool else "the dense layer after ReLU and normalisation"
     return Card(
         name=f"musicnn-{variant}",
-        version=1,
+        version=2,  # 2: a clip is cut into segments of 3 s unless an experiment says otherwise
         sample_rate=SAMPLE_RATE,
         frame_rate_hz=0.0,  # one frame a segment
         dim=widths.pooled if is_pool else widths.units,
@@ -130,6 +132,8 @@ def _card(variant: str, widths: Widths = PUBLISHED) -> Card:
         commercial=True,
         bibtex=BIBTEX,
         verified="parity" if model == "tiny" else "real",
+        segment_s=SEGMENT_SAMPLES / SAMPLE_RATE,
+        segment_hop_s=SEGMENT_HOP_SAMPLES / SAMPLE_RATE,
         sources=() if model == "tiny" else (WHEEL,),
     )
 
