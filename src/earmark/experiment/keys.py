@@ -1,7 +1,7 @@
 """The keys of embeddings: everything that can change their numbers, and nothing else."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from earmark import audio, deformations
@@ -23,6 +23,7 @@ class Facts:
 
     card: Card
     code_sha256: str = ""
+    by_clip: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,11 @@ class Keys:
         if name not in self.known:
             files, clip = self._files(chain), placed.clip
             seed = deformations.clip_seed(chain, placed.dataset, clip.id, files) if chain.steps else None
+            facts = self.facts[choice.name]
+            if facts.by_clip:  # what is known by ids differs between clips of one and the same audio
+                facts = replace(facts, code_sha256=key_of(code_sha256=facts.code_sha256, clip=clip.id))
             content = self.hash_of(placed), self._region(placed), deformations.identity_of(chain, files)
-            key = embedding_key(*content, seed, choice, self.facts[choice.name])
+            key = embedding_key(*content, seed, choice, facts)
             self.known[name] = Want(key, chain, seed, choice)
         return self.known[name]
 

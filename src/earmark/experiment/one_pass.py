@@ -7,9 +7,9 @@ while it works up to six times its samples: 1 GB for a quarter of an hour at 44.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from earmark.experiment.costs import Cost, peak_bytes
 from earmark.experiment.keys import Want
 from earmark.experiment.plan import ClipWork
 from earmark.nouns import Card, Clip
-from earmark.representations import base
+from earmark.representations import base, features
 from earmark.representations.base import Representation
 from earmark.representations.embed import BATCH_ON_GPU, Finished, Loop, device_of
 
@@ -86,9 +86,18 @@ class OnePass:
     audio_s: float = 0.0
     _loops: dict[Pass, Loop[_Tag]] = field(default_factory=dict, init=False)
     _n_bytes: dict[Pass, int] = field(default_factory=dict, init=False)
+    _owners: dict[str, features.OfClip] = field(default_factory=dict, init=False)
 
     def hear(self, work: ClipWork) -> Iterator[Answer]:
         """Yield what is known after this clip: on a GPU clips wait for others of their length."""
+        owned = [
+            want for want in work.wants if isinstance(representation(want.choice.name, self.device), features.OfClip)
+        ]
+        yield from (self._given(work, want) for want in owned)
+        if owned:
+            work = replace(work, wants=tuple(want for want in work.wants if want not in owned))
+        if not work.wants:
+            return
         try:
             sound = _open(work)
         except AudioError as error:
@@ -103,6 +112,18 @@ class OnePass:
                 continue
             self.audio_s += sound.length_s
             yield from self._through(work, wants, at_rate)
+
+    def _given(self, work: ClipWork, want: Want) -> Answer:
+        """Return the clip's own embedding, which was computed elsewhere and of which no audio is asked."""
+        name = want.choice.name
+        if name not in self._owners:  # anew, for its files may have changed since this process began
+            self._owners[name] = cast(features.OfClip, base.load(name))
+        owner = self._owners[name]
+        try:
+            vectors = _own_vectors(owner, work.placed.clip, want)
+        except UserError as error:
+            return Answer(work, (want,), str(error))
+        return Answer(work, (want,), Vectors(Pass(name, None, None, None), vectors, owner.card, devices.CPU))
 
     def rest(self) -> Iterator[Answer]:
         """Yield what still waited."""
@@ -184,6 +205,21 @@ class OnePass:
             layers=card.layers if one.layers is None else len(one.layers),
             n_bytes=self._n_bytes.get(one, 0),
         )
+
+
+def _own_vectors(owner: features.OfClip, clip: Clip, want: Want) -> Float32[np.ndarray, "layers 2 dim"]:
+    """Return mean and deviation of a clip's own frames. Raises UserError for what cannot be had of them."""
+    if want.chain.steps:
+        raise UserError(f"'{owner.card.name}': features were computed of clean audio, not under '{want.chain.name}'")
+    if want.choice.segment_s is not None:
+        raise UserError(
+            f"'{owner.card.name}': features were computed elsewhere and cannot be cut. Leave segment_s out."
+        )
+    base.check_call(torch.zeros(1, owner.card.min_samples), want.choice.layers, owner.card)
+    frames = owner.of_clip(clip.id).astype(np.float64)
+    if not np.isfinite(frames).all():
+        raise UserError(f"'{owner.card.name}' gave numbers that are not finite")
+    return np.stack([frames.mean(1), frames.std(1)], axis=1).astype(np.float32)
 
 
 def _union(wants: Iterable[Want]) -> tuple[int, ...] | None:

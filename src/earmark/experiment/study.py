@@ -15,7 +15,7 @@ from earmark.experiment.plan import Plan
 from earmark.experiment.readiness import Missing
 from earmark.experiment.spec import Block, Experiment
 from earmark.experiment.subjects import Placed, Subject
-from earmark.representations import base
+from earmark.representations import base, features
 from earmark.store import Store
 
 
@@ -66,7 +66,9 @@ def study(source: Path | str, overrides: Sequence[str] = (), store: Path | None 
     found = subjects.of_experiment(experiment, load)
     chosen = dict.fromkeys(choice.name for block in experiment.blocks for choice in block.representations)
     loaded = {name: base.load(name) for name in chosen}
-    facts = {name: Facts(one.card, base.code_sha256(one)) for name, one in loaded.items()}
+    facts = {
+        name: Facts(one.card, base.code_sha256(one), isinstance(one, features.OfClip)) for name, one in loaded.items()
+    }
     return Study(asked, experiment, missing, found, Keys(facts, partial(_hash_of, opened)), opened)
 
 
