@@ -154,17 +154,7 @@ def build(family: Family, variant: str, seed: int) -> Speech:
     published = family.published[variant]
     with _weights.seeded(published.card.name, seed):
         network = family.network(published.settings)
-    card = replace(
-        published.card,
-        name=f"random:{published.card.name}" + (f"@{seed}" if seed else ""),
-        trained_on="nothing",
-        objective="none",
-        licence="Apache-2.0",
-        commercial=True,
-        verified="parity",
-        sources=(),
-        weights_sha256=_weights.sha256_of_state(network),
-    )
+    card = _weights.random_card(published.card, network, seed)
     return Speech(network, card, published.normalised)
 
 

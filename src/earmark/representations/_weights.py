@@ -4,15 +4,16 @@ Weights are fetched by `earmark get weights NAME` alone, from the card's sources
 and nothing is unpickled (safetensors, or torch's loader with weights_only).
 """
 
+import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from earmark import identity, places
-from earmark.errors import MissingPart
+from earmark.errors import MissingPart, UserError
 from earmark.nouns import Card
 
 
@@ -43,6 +44,39 @@ def sha256_of_state(network: torch.nn.Module) -> str:
 
 def _bytes(tensor: torch.Tensor) -> bytes:
     return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+
+
+def random_card(card: Card, network: torch.nn.Module, seed: int) -> Card:
+    """Return the card of a network that has the shape of `card` and random weights."""
+    return dataclasses.replace(
+        card,
+        name=f"random:{card.name}" + (f"@{seed}" if seed else ""),
+        trained_on="nothing",
+        objective="none",
+        licence="Apache-2.0",
+        commercial=True,
+        verified="parity",
+        sources=(),
+        weights_sha256=sha256_of_state(network),
+    )
+
+
+def file_of(card: Card) -> Path:
+    """Return the file of a card's weights. Raises MissingPart, and UserError for a miniature, which has none."""
+    if not card.sources:
+        raise UserError(f"'{card.name}' exists for tests and has no weights. Write 'random:{card.name}'.")
+    return need(card) / card.sources[0].path
+
+
+def fill(network: torch.nn.Module, state: Mapping[str, torch.Tensor], card: Card, file: Path) -> None:
+    """Give a network all its weights and nothing over. Raises UserError where names or shapes differ."""
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(
+            f"'{file}' does not hold the weights of '{card.name}': {error} Delete it and type: "
+            f"earmark get weights {card.name}"
+        ) from error
 
 
 @contextmanager

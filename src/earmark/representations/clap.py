@@ -189,19 +189,9 @@ def _network(variant: str, card: Card) -> Clap:
 def build(variant: str, seed: int) -> Clap:
     """Return the network with random weights, as transformers draws them."""
     card = CARDS[variant]
-    name = f"random:{card.name}" + (f"@{seed}" if seed else "")
     with _weights.seeded(card.name, seed):
         made = _network(variant, card)
-    made.card = dataclasses.replace(
-        card,
-        name=name,
-        trained_on="nothing",
-        objective="none",
-        licence="Apache-2.0",
-        commercial=True,
-        sources=(),
-        weights_sha256=_weights.sha256_of_state(made),
-    )
+    made.card = _weights.random_card(card, made, seed)
     return made
 
 
@@ -211,9 +201,7 @@ def load(variant: str) -> Clap:
     Raises MissingPart when they are not here, UserError when the file holds other names or shapes.
     """
     card = CARDS[variant]
-    if not card.sources:
-        raise UserError(f"'{card.name}' exists for tests and has no weights. Write 'random:{card.name}'.")
-    file = _weights.need(card) / card.sources[0].path
+    file = _weights.file_of(card)
     with _weights.seeded(card.name, 0):  # what the class draws is overwritten
         made = _network(variant, dataclasses.replace(card, weights_sha256=_weights.sha256_of(file)))
     _fill(made, file)
@@ -226,10 +214,4 @@ def _fill(made: Clap, file: Path) -> None:
     except pickle.UnpicklingError as error:
         raise UserError(f"Expected only tensors in '{file}', got more, which is never unpickled: {error}") from error
     state = {name: value for name, value in published.items() if not name.startswith(NOT_USED)}
-    try:
-        made.tower.load_state_dict(state)
-    except RuntimeError as error:
-        raise UserError(
-            f"'{file}' does not hold the weights of '{made.card.name}': {error} "
-            f"Delete it and type: earmark get weights {made.card.name}"
-        ) from error
+    _weights.fill(made.tower, state, made.card, file)

@@ -176,17 +176,7 @@ def build(variant: str, seed: int) -> Crepe:
     card = CARDS[variant]
     with _weights.seeded(card.name, seed):
         network = Crepe(card, SIZES[_size(variant)].channels)
-    network.card = dataclasses.replace(
-        card,
-        name=f"random:{card.name}" + (f"@{seed}" if seed else ""),
-        trained_on="nothing",
-        objective="none",
-        licence="Apache-2.0",
-        commercial=True,
-        verified="parity",
-        sources=(),
-        weights_sha256=_weights.sha256_of_state(network),
-    )
+    network.card = _weights.random_card(card, network, seed)
     return network
 
 

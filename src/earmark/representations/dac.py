@@ -14,7 +14,6 @@ from jaxtyping import Float, Int
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from earmark.errors import UserError
 from earmark.nouns import Card, Source
 from earmark.representations import _weights
 from earmark.representations.base import check_call
@@ -176,19 +175,9 @@ def _network(variant: str, card: Card) -> Dac:
 def build(variant: str, seed: int) -> Dac:
     """Return the network with random weights, as transformers draws them."""
     card = CARDS[variant]
-    name = f"random:{card.name}" + (f"@{seed}" if seed else "")
     with _weights.seeded(card.name, seed):
         made = _network(variant, card)
-    made.card = dataclasses.replace(
-        card,
-        name=name,
-        trained_on="nothing",
-        objective="none",
-        licence="Apache-2.0",
-        commercial=True,
-        sources=(),
-        weights_sha256=_weights.sha256_of_state(made),
-    )
+    made.card = _weights.random_card(card, made, seed)
     return made
 
 
@@ -198,9 +187,7 @@ def load(variant: str) -> Dac:
     Raises MissingPart when they are not here, UserError when the file holds other names or shapes.
     """
     card = CARDS[variant]
-    if not card.sources:
-        raise UserError(f"'{card.name}' exists for tests and has no weights. Write 'random:{card.name}'.")
-    file = _weights.need(card) / card.sources[0].path
+    file = _weights.file_of(card)
     with _weights.seeded(card.name, 0):  # what the class draws is overwritten
         made = _network(variant, dataclasses.replace(card, weights_sha256=_weights.sha256_of(file)))
     _fill(made, file)
@@ -209,10 +196,4 @@ def load(variant: str) -> Dac:
 
 def _fill(made: Dac, file: Path) -> None:
     state = {name: value for name, value in load_file(file).items() if not name.startswith(NOT_USED)}
-    try:
-        made.load_state_dict(state)
-    except RuntimeError as error:
-        raise UserError(
-            f"'{file}' does not hold the weights of '{made.card.name}': {error} "
-            f"Delete it and type: earmark get weights {made.card.name}"
-        ) from error
+    _weights.fill(made, state, made.card, file)

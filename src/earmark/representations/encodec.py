@@ -20,7 +20,6 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from earmark import identity
-from earmark.errors import UserError
 from earmark.nouns import Card, Source
 from earmark.representations import _weights
 from earmark.representations.base import check_call
@@ -203,7 +202,6 @@ def build(variant: str, seed: int) -> Encodec:
     so the draw is lost: here it is kept. And it leaves codebooks at zero: here they are Kaiming's uniform.
     """
     card = CARDS[variant]
-    name = f"random:{card.name}" + (f"@{seed}" if seed else "")
     with _weights.seeded(card.name, seed):
         made = _network(variant, card)
     rng = torch.Generator().manual_seed(identity.seed_for("weights", card.name, seed, "drawn again"))
@@ -212,16 +210,7 @@ def build(variant: str, seed: int) -> Encodec:
             module.weight = nn.init.kaiming_normal_(torch.empty_like(module.weight), generator=rng)
     for stage in made.quantizer.layers:
         nn.init.kaiming_uniform_(stage.codebook.embed, generator=rng)
-    made.card = dataclasses.replace(
-        card,
-        name=name,
-        trained_on="nothing",
-        objective="none",
-        licence="Apache-2.0",
-        commercial=True,
-        sources=(),
-        weights_sha256=_weights.sha256_of_state(made),
-    )
+    made.card = _weights.random_card(card, made, seed)
     return made
 
 
@@ -231,9 +220,7 @@ def load(variant: str) -> Encodec:
     Raises MissingPart when they are not here, UserError when the file holds other names or shapes.
     """
     card = CARDS[variant]
-    if not card.sources:
-        raise UserError(f"'{card.name}' exists for tests and has no weights. Write 'random:{card.name}'.")
-    file = _weights.need(card) / card.sources[0].path
+    file = _weights.file_of(card)
     with _weights.seeded(card.name, 0):  # what the class draws is overwritten
         made = _network(variant, dataclasses.replace(card, weights_sha256=_weights.sha256_of(file)))
     _fill(made, file)
@@ -242,13 +229,7 @@ def load(variant: str) -> Encodec:
 
 def _fill(made: Encodec, file: Path) -> None:
     state = {_renamed(name): value for name, value in load_file(file).items() if not name.startswith(NOT_USED)}
-    try:
-        made.load_state_dict(state)
-    except RuntimeError as error:
-        raise UserError(
-            f"'{file}' does not hold the weights of '{made.card.name}': {error} "
-            f"Delete it and type: earmark get weights {made.card.name}"
-        ) from error
+    _weights.fill(made, state, made.card, file)
 
 
 def _renamed(name: str) -> str:

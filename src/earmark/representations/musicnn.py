@@ -246,17 +246,7 @@ def load(variant: str) -> MusiCNN:
 def build(variant: str, seed: int) -> MusiCNN:
     """Return the network with random weights; variants of one size have the same ones."""
     network = _drawn(TINY if variant == "tiny" else PUBLISHED, seed)
-    card = dataclasses.replace(
-        CARDS[variant],
-        name=f"random:{CARDS[variant].name}" + f"@{seed}" * bool(seed),
-        trained_on="nothing",
-        objective="none",
-        licence="Apache-2.0",
-        commercial=True,
-        verified="parity",
-        sources=(),
-        weights_sha256=_weights.sha256_of_state(network),
-    )
+    card = _weights.random_card(CARDS[variant], network, seed)
     return MusiCNN(card, network, TAGS[variant.removesuffix("-pool")])
 
 
