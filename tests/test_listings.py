@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from earmark import cli, listings, lookup
-from earmark.datasets import names
+from earmark.datasets import names, records
+from earmark.datasets.records import Record
 from earmark.report import datasets as page
 from earmark.report import representations as representations_page
 from earmark.representations import base, get
@@ -175,3 +176,13 @@ def test_parameters_are_counted_as_people_do(count: int, said: str) -> None:
 
 def test_a_rate_of_0_is_one_frame_a_segment() -> None:
     assert (representations_page.frames(0.0), representations_page.frames(50.0)) == ("one a segment", "50 a second")
+
+
+@pytest.mark.parametrize(("place", "said"), [("data/tinysol", "real"), ("elsewhere", "miniature")])
+def test_a_record_counts_for_the_copy_that_it_is_of(
+    place: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARMARK_HOME", str(tmp_path))
+    root = str((tmp_path / place).resolve())
+    records.write(Record("tinysol", "6.0", 2913, 5.4, {}, {}, audio_sha256="", root=root, files=""))
+    assert {one.name: one.verified for one in listings.datasets()}["tinysol"] == said

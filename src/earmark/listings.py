@@ -98,7 +98,9 @@ def _own_split(card: DataCard, label: str) -> str:
 def _dataset(name: str, card: DataCard) -> DatasetLine:
     sizes = [source.size_bytes for source in card.sources if source.size_bytes is not None]
     folder = names.home(name)
-    is_counted = card.verified == "real" or records.read(name) is not None
+    record = records.read(name)
+    # Of the copy in the home: a record of one that lies elsewhere says nothing of it.
+    is_counted = card.verified == "real" or (record is not None and record.root == str(folder.resolve()))
     return DatasetLine(
         name=name,
         title=card.title,
