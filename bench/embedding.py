@@ -23,8 +23,8 @@ from bench.ratio import Ratio, compare
 from earmark import audio, deformations, identity
 from earmark.deformations import CLEAN, PRESETS, Chain
 from earmark.experiment import costs, one_pass, work
+from earmark.experiment.jobs import ClipWork, Shard
 from earmark.experiment.keys import Facts, Keys
-from earmark.experiment.plan import ClipWork, Shard
 from earmark.experiment.spec import RepresentationChoice
 from earmark.experiment.subjects import Placed
 from earmark.nouns import Card, Clip
@@ -180,7 +180,7 @@ def _shard(
     for number, path in enumerate(paths):
         placed = Placed("bench", Clip(path.name, path))
         asked = (CLEAN, *chains) if number < N_TEST else (CLEAN,)
-        wants = tuple(keys.want(placed, chain, choice) for chain in asked for choice in choices)
+        wants = tuple(want for chain in asked for choice in choices for want in keys.wants(placed, chain, choice))
         works.append(ClipWork(placed, path.name, wants))
     return Shard("bench", tuple(works))
 

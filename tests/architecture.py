@@ -69,10 +69,11 @@ OUTER_WORLD = {
     *("time", "datetime", "socket", "urllib", "http", "requests", "secrets"),
 }
 
-# audiomentations and transformers draw from the global generators, so their wrappers seed and restore them.
+# audiomentations, transformers and modules of users draw from the global ones: their wrappers seed and restore them.
 OWNS_GLOBAL_GENERATORS = {
     "earmark.deformations",
     "earmark.representations._weights",
+    "earmark.probes.own_module",
     "earmark.conformance.surroundings",  # it asks whether a wrapper leaves them alone
 }
 OF_NUMPY = {"default_rng", "Generator", "BitGenerator", "SeedSequence", "PCG64", "PCG64DXSM", "Philox", "MT19937"}

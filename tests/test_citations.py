@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from bibtexparser.entrypoint import parse_string
 
-from earmark import citations, listings
+from earmark import citations
 from earmark.datasets import names
 from earmark.nouns import Card
+from earmark.representations import base
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 
@@ -43,6 +44,6 @@ def test_the_entry_of_a_dataset_is_bibtex_with_author_or_title(name: str) -> Non
     assert "title" in entry.fields_dict
 
 
-@pytest.mark.parametrize("card", listings.representation_cards().values(), ids=lambda card: card.name)
+@pytest.mark.parametrize("card", base.every().values(), ids=lambda card: card.name)
 def test_the_entry_of_a_representation_is_bibtex(card: Card) -> None:
     assert keys(card.bibtex)

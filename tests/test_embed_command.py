@@ -123,3 +123,19 @@ def test_a_folder_without_audio_is_a_mistake(tmp_path: Path) -> None:
 )
 def test_layers_are_numbers_and_ranges(text: str, numbers: list[int]) -> None:
     assert layer_numbers(text) == numbers
+
+
+def test_parts_of_other_rates_and_layers_are_embedded_each_for_itself_and_stand_side_by_side(folder: Path) -> None:
+    both = earmark.embed([folder], f"{NETWORK}+logmel", layers=[1, 3])
+    deep, plain = earmark.embed([folder], NETWORK, layers=[1, 3]), earmark.embed([folder], "logmel")
+    np.testing.assert_array_equal(both.vectors[..., :16], deep.vectors)
+    np.testing.assert_array_equal(both.vectors[:, :1, :, 16:], plain.vectors)
+    np.testing.assert_array_equal(both.vectors[:, 1:, :, 16:], plain.vectors)
+    assert both.card.name == f"{NETWORK}+logmel"
+
+
+def test_a_file_that_one_part_cannot_embed_is_a_failure_of_the_joined_name(folder: Path) -> None:
+    soundfile.write(folder / "short.wav", np.zeros(300), RATE)
+    both = earmark.embed([folder], f"{NETWORK}+logmel")
+    assert [path.name for path in both.paths] == ["b.wav", "a.flac"]
+    assert {Path(one.clip).name for one in both.failures} == {"short.wav"}

@@ -44,6 +44,16 @@ def test_key_score_is_averaged_over_clips_and_over_true_keys() -> None:
     assert found.left_out == ("A minor",)
 
 
+def test_the_symmetric_key_score_differs_only_in_the_fifth_below() -> None:
+    for true, name in enumerate(KEYS):
+        for guess, other in enumerate(KEYS):
+            sample = np.array([true]), np.eye(24)[[guess]], KEYS
+            is_fifth_below = name.split()[1] == other.split()[1] and (guess - true) % 12 == 5
+            plain, symmetric = (measure(one, "key", *sample).averages for one in ("key_score", "key_score_symmetric"))
+            assert symmetric["micro"][0] == (0.5 if is_fifth_below else plain["micro"][0])
+            assert symmetric["macro"][0] == symmetric["micro"][0]
+
+
 @pytest.mark.parametrize(
     ("name", "key"),
     [

@@ -7,6 +7,7 @@ import pytest
 import earmark
 from earmark.experiment import estimate, spec
 from tests.miniatures import beatport_key, magnatagatune, tinysol, vocalset
+from tests.real_weights import fetched
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 MINIATURES = {
@@ -21,6 +22,12 @@ SMALL = (
     "experiments.*.seeds=[0]",
     "resamples=20",
 )
+
+
+@pytest.fixture(scope="module")
+def musicnn() -> Path:
+    """The folder of MusiCNN's weights in the tests' own home."""
+    return fetched("musicnn-msd")
 
 
 @pytest.fixture
@@ -117,3 +124,15 @@ def test_on_miniatures_mert_of_random_weights_runs_in_the_layer_sets_of_the_thes
     assert not done.failures
     assert {row.layer for row in done.rows if row.probe != "constant"} == {"0,1", "1"}
     assert len({row.task for row in done.rows}) == 6
+
+
+@pytest.mark.slow
+def test_on_miniatures_the_real_musicnn_runs_under_every_deformation(musicnn: Path, miniatures: Path) -> None:
+    (miniatures / "weights").mkdir()
+    (miniatures / "weights" / "musicnn-msd").symlink_to(musicnn)
+    overrides = ("experiments.*.representations=[musicnn-msd]", *SMALL[1:])
+    done = earmark.run(EXPERIMENTS / "thesis.yml", overrides=overrides, quiet=True)
+    assert not done.failures
+    scored = [row for row in done.rows if row.representation == "musicnn-msd" and row.label is None]
+    conditions = {row.task: {other.deformation for other in scored if other.task == row.task} for row in scored}
+    assert sorted(map(len, conditions.values())) == [4, 5, 5, 5, 5, 5]

@@ -1,7 +1,7 @@
 """Audio files to embeddings, and saved probes back, outside any experiment."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,10 @@ from earmark import audio
 from earmark.datasets._listing import is_audio
 from earmark.errors import AudioError, UserError
 from earmark.nouns import Card, Failure
-from earmark.probes.saved import Fitted
-from earmark.representations import base
+from earmark.probes import fit as probes
+from earmark.probes.base import Fitted
+from earmark.representations import base, joined
+from earmark.representations.base import Representation
 from earmark.representations.embed import STATISTICS, clip_embedding
 
 
@@ -33,7 +35,7 @@ class Embedded:
 
 def load_probe(path: Path | str) -> Fitted:
     """Return the probe saved in a file, such as those in the `probes` folder of a run."""
-    return Fitted.from_bytes(Path(path).read_bytes())
+    return probes.restore(Path(path).read_bytes())
 
 
 def embed(
@@ -48,12 +50,27 @@ def embed(
 
     A folder stands for the audio files in it and below it, by name, without what is hidden. `layers` None: all.
     `segment_s` None: each file is one segment; `segment_hop_s` None: segments do not overlap.
+    The parts of a joined name (`a+b`) each hear the audio at their own rate and stand side by side along dim; one
+    with a single layer stands beside every layer of the others.
     Raises UserError for layers that the representation has not, a folder without audio, a hop without a segment.
     """
     if segment_hop_s is not None and segment_s is None:
         raise UserError("Expected the length of a segment beside its hop: give segment_s (--segment) too.")
-    network = base.load(representation)
-    wanted = _layers(network.card, layers)
+    names = joined.parts(representation) if "+" in representation else (representation,)
+    parts = [base.load(name) for name in names]
+    deep = [part.card for part in parts if part.card.layers > 1] or [parts[0].card]
+    wanted = _layers(min(deep, key=lambda card: card.layers), layers)
+    found = [_by(part, paths, wanted if part.card in deep else (0,), segment_s, segment_hop_s) for part in parts]
+    return found[0] if len(found) == 1 else _side_by_side(representation, found, wanted)
+
+
+def _by(
+    network: Representation,
+    paths: Sequence[Path | str],
+    wanted: tuple[int, ...],
+    segment_s: float | None,
+    segment_hop_s: float | None,
+) -> Embedded:
     kept, vectors, failures = [], [], []
     for path in _files(map(Path, paths)):
         try:
@@ -66,6 +83,18 @@ def embed(
             failures.append(Failure("files", path.name, path.as_posix(), str(error)))
     empty = np.zeros((0, len(wanted), len(STATISTICS), network.card.dim), np.float32)
     return Embedded(tuple(kept), np.stack(vectors) if vectors else empty, network.card, tuple(failures), wanted)
+
+
+def _side_by_side(name: str, parts: Sequence[Embedded], layers: tuple[int, ...]) -> Embedded:
+    """Return the embeddings of the files that every part could embed, along dim, and each part's failures."""
+    kept = [path for path in parts[0].paths if all(path in part.paths for part in parts)]
+    columns = []
+    for part in parts:
+        rows = part.vectors[[part.paths.index(path) for path in kept]]
+        columns.append(np.broadcast_to(rows, (len(kept), len(layers), *rows.shape[2:])))
+    vectors = np.concatenate(columns, axis=-1)
+    card = replace(parts[0].card, name=name, dim=vectors.shape[-1], layers=len(layers))
+    return Embedded(tuple(kept), vectors, card, tuple(one for part in parts for one in part.failures), layers)
 
 
 def _layers(card: Card, layers: Sequence[int] | None) -> tuple[int, ...]:

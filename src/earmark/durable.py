@@ -51,6 +51,12 @@ def replace(source: Path, target: Path) -> None:
     _sync_folder(target.parent)
 
 
+def link(source: Path, target: Path) -> None:
+    """Give a file, already on the disk, a second name. Raises OSError where the disk cannot, or the name is taken."""
+    _step(lambda: target.hardlink_to(source))
+    _sync_folder(target.parent)
+
+
 def remove(path: Path) -> None:
     """Remove a file if it is there. Not synced: whoever removes must bear its return after a power loss."""
     _step(lambda: path.unlink(missing_ok=True))

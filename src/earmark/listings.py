@@ -1,15 +1,13 @@
 """What there is: datasets, tasks and representations with licence, size and what else their cards say."""
 
-import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from earmark import lookup
 from earmark.datasets import names, records
 from earmark.metrics import defaults
 from earmark.nouns import Card, DataCard, Kind
-from earmark.representations import get
+from earmark.representations import base, get
 from earmark.tasks import TASKS
 
 
@@ -117,30 +115,8 @@ def _dataset(name: str, card: DataCard) -> DatasetLine:
 
 
 def representations() -> tuple[RepresentationLine, ...]:
-    """Return every representation and variant by name; forms of a name, which have no card, are in `forms`."""
-    return tuple(_representation(name, card) for name, card in representation_cards().items())
-
-
-def representation_cards() -> dict[str, Card]:
-    """Return the card of every representation and variant that can be loaded by its name.
-
-    A network without weights is a test's miniature, which only `random:` makes.
-    """
-    found: dict[str, Card] = {}
-    for file in lookup.names("representations"):
-        module = lookup.find("representations", file).module
-        cards: Mapping[str, Card] = module.CARDS
-        for variant, card in cards.items():
-            if card.sources or card.weights_sha256 or not hasattr(module, "build"):
-                found[f"{file}-{variant}" if variant else file] = card
-    return found
-
-
-def forms() -> dict[str, str]:
-    """Return how names that are made of others or of places are written, each with what it gives."""
-    modules = [lookup.find("representations", file).module for file in lookup.names("representations")]
-    said = {one.FORM: (inspect.getdoc(one) or "").partition("\n")[0] for one in modules if not one.CARDS}
-    return {form: line.partition(": ")[2] for form, line in said.items()}
+    """Return every representation and variant by name; forms of a name have no card: see `base.forms`."""
+    return tuple(_representation(name, card) for name, card in base.every().items())
 
 
 def _representation(name: str, card: Card) -> RepresentationLine:

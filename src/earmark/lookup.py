@@ -5,13 +5,16 @@ the rest is handed to that file. A leading underscore, and the names in FURNITUR
 """
 
 import importlib
+import inspect
 import pkgutil
 import sys
 import traceback
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+from earmark import identity
 from earmark.errors import UnknownName, UserError
 
 FURNITURE = {"base", "check", "embed", "get", "names", "records", "splits"}
@@ -31,14 +34,17 @@ def names(room: str) -> tuple[str, ...]:
     return tuple(sorted(name.replace("_", "-") for name in found if name[0] != "_" and name not in FURNITURE))
 
 
-def find(room: str, name: str) -> Found:
-    """Return the module of `name` in a room and the variant that is left of the name."""
+def find(room: str, name: str, offered: Callable[[], Iterable[str]] | None = None) -> Found:
+    """Return the module of `name` in a room and the variant that is left of the name.
+
+    Raises UnknownName, which offers what `offered` gives: the names of the files, where these are names of things.
+    """
     plain = name.replace("_", "-").replace(":", "-")
     for known in sorted(names(room), key=len, reverse=True):
         if plain == known or plain.startswith(known + "-"):
             module = importlib.import_module(f"earmark.{room}.{known.replace('-', '_')}")
             return Found(module, name[len(known) + 1 :])
-    raise UnknownName(room.removesuffix("s"), name, names(room))
+    raise UnknownName(room.removesuffix("s"), name, offered() if offered else names(room))
 
 
 def external(name: str) -> object | None:
@@ -51,6 +57,12 @@ def external(name: str) -> object | None:
     module_name, colon, attribute = name.partition(":")
     if not colon or not ("." in module_name or _is_class_of_a_file(module_name, attribute)):
         return None
+    return imported(name)
+
+
+def imported(name: str) -> object:
+    """Return what "module:name" names, for nouns of which no name of ours holds a colon. Raises as `external`."""
+    module_name, _, attribute = name.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)  # last: a file here never stands for a library of that name; workers are told of it too
@@ -65,6 +77,22 @@ def external(name: str) -> object | None:
     except AttributeError as error:
         raise _not_importable(name, error, here) from error
     return found
+
+
+def code_sha256(name: str) -> str:
+    """Return the sha256 of the file that says what "module:name" is. What that file imports is not in it.
+
+    A function or class counts where it is defined, anything else where it is named. Raises UserError where there is
+    no file, such as for a name of the interpreter's own.
+    """
+    found, named = imported(name), sys.modules[name.partition(":")[0]]
+    module = (inspect.getmodule(found) if inspect.isroutine(found) or inspect.isclass(found) else None) or named
+    file = getattr(module, "__file__", None)
+    if file is None:
+        raise UserError(
+            f"Expected '{name}' to stand in a file, by which a changed one is known. Write one of your own."
+        )
+    return identity.file_sha256(Path(file))
 
 
 def _not_importable(name: str, error: Exception, here: str) -> UserError:

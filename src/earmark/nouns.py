@@ -165,8 +165,11 @@ class Result:
     """One measured number and everything needed to trust it: a row of results.jsonl (schema 1).
 
     One row per metric, label and average. `seed` None is the mean over `n_seeds` seeds. `average` is
-    "micro" or "macro" (label None) or None (label named). A None is never a number: `value` None means
-    undefined (a label without positives). `n` counts clips, `n_failed` clips that could not be scored.
+    "micro" or "macro" (label None) or None (label named); a label such as "singer=f1" with an average is
+    the score of those test clips alone. A None is never a number: `value` None means undefined (a label
+    without positives). `n` counts clips, `n_failed` clips that could not be scored. `train_share`: what
+    share of the training clips was fitted on. `narrow`: the
+    interval is too narrow to be believed, by the rules of analysis/trust.py.
     """
 
     run: str
@@ -175,6 +178,7 @@ class Result:
     dataset_version: str
     split: str
     fold: int
+    train_share: float
     representation: str
     layer: str
     pool: str
@@ -203,3 +207,4 @@ class Result:
     device: str
     seconds: float
     schema: int = 1
+    narrow: bool = False

@@ -68,6 +68,10 @@ TASKS: dict[str, Task] = {
         Task("singer_identification", "singer", "multiclass", description="who sings"),
         Task("technique_identification", "technique", "multiclass", description="vocal technique"),
         Task("emotion_regression", "emotion", "regression", description="arousal and valence"),
+        Task("audio_level", "audio.level", "regression", description="level in dB full scale, computed"),
+        Task("audio_centroid", "audio.centroid", "regression", description="spectral centroid in Hz, computed"),
+        Task("audio_pitch", "audio.pitch", "regression", description="pitch of a note in MIDI numbers, computed"),
+        Task("audio_tempo", "audio.tempo", "regression", description="tempo in beats per minute, computed"),
     )
 }
 

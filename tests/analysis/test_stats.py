@@ -8,6 +8,7 @@ import scipy.stats
 from numpy.typing import NDArray
 
 from earmark.analysis.stats import (
+    Estimate,
     bootstrap,
     exact_interval,
     mean_over_seeds,
@@ -29,6 +30,11 @@ def rng(seed: int = 0) -> np.random.Generator:
 def mean_of(values: Floats, weights: Floats) -> Floats:
     means: Floats = weights @ values / weights.sum(axis=1)
     return means
+
+
+def estimate_of(values: Floats, weights: Floats) -> Estimate:
+    samples = mean_of(values, weights)
+    return Estimate(values.mean(), samples, percentile_interval(samples, values.mean()))
 
 
 # Resamples
@@ -83,6 +89,29 @@ def test_resamples_without_a_value_are_dropped_and_counted() -> None:
     found = percentile_interval(np.array([1.0, np.nan, 1.0, np.nan]), 1.0)
     assert (found.low, found.high) == (1.0, 1.0)
     assert found.method == "percentile bootstrap, 4 resamples (2 undefined)"
+
+
+def test_resamples_that_are_too_high_are_moved_back_to_the_value() -> None:
+    samples = rng(12).normal(0.7, 0.1, 1000)
+    plain, moved = percentile_interval(samples, float(samples.mean())), percentile_interval(samples, 0.65)
+    shift = samples.mean() - 0.65
+    assert moved[:2] == pytest.approx((plain.low - shift, plain.high - shift))
+    assert moved.method == "percentile bootstrap, 1000 resamples, moved by their bias"
+    assert plain.method == "percentile bootstrap, 1000 resamples"
+
+
+def test_resamples_whose_mean_differs_by_chance_are_left_where_they_are() -> None:
+    samples = rng(13).normal(0.7, 0.1, 1000)
+    error = samples.std() / np.sqrt(1000)
+    assert percentile_interval(samples, samples.mean() + 3.9 * error) == percentile_interval(samples, samples.mean())
+
+
+def test_a_moved_interval_stays_within_the_resamples_and_holds_the_value() -> None:
+    samples = np.clip(rng(14).normal(0.9, 0.1, 1000), 0, 1)
+    low, high, *_ = percentile_interval(samples, 0.98)
+    assert low < 0.98 < high == 1.0
+    assert percentile_interval(np.full(9, 1 / 3 + 1e-16), 1 / 3).method == "percentile bootstrap, 9 resamples"
+    assert percentile_interval(np.full(10, 0.4), 0.3)[:2] == pytest.approx((0.3, 0.3))
 
 
 @pytest.mark.parametrize(("samples", "value"), [([np.nan, np.nan], 0.5), ([0.1, 0.2], np.nan)])
@@ -152,17 +181,19 @@ def test_a_difference_on_shared_resamples_is_narrower_than_its_parts() -> None:
     hard = rng(4).random(100)
     one, other = (hard < 0.5).astype(float), (hard < 0.6).astype(float)
     weights = resample_weights(100, None, 1000, rng(5))
-    a, b = mean_of(other, weights), mean_of(one, weights)
-    found, alone = paired_difference(a, b), percentile_interval(a, 0.6)
-    assert 0 < found.low < found.high < 0.25
-    assert found.high - found.low < alone.high - alone.low
+    a, b = (estimate_of(values, weights) for values in (other, one))
+    found, alone = paired_difference(a, b), a.interval
+    assert found.value == pytest.approx(other.mean() - one.mean())
+    assert 0 < found.interval.low < found.value < found.interval.high < 0.25
+    assert found.interval.high - found.interval.low < alone.high - alone.low
 
 
 def test_a_system_cannot_be_told_from_itself() -> None:
-    samples = rng().random(50)
-    assert paired_difference(samples, samples)[:2] == (0.0, 0.0)
-    with pytest.raises(DataError, match="same resamples"):
-        paired_difference(samples, samples[1:])
+    one = estimate_of(rng().random(50), resample_weights(50, None, 40, rng(6)))
+    found = paired_difference(one, one)
+    assert (found.value, *found.interval[:2]) == (0.0, 0.0, 0.0)
+    with pytest.raises(DataError, match=r"same resamples, got shapes \(40,\) and \(39,\)"):
+        paired_difference(one, one._replace(samples=one.samples[1:]))
 
 
 def test_the_mean_over_seeds_averages_resample_by_resample() -> None:

@@ -15,6 +15,7 @@ ROW = Result(
     dataset_version="1",
     split="program",
     fold=0,
+    train_share=1.0,
     representation="logmel",
     layer="all",
     pool="mean",

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from earmark.deformations import CLEAN, Chain
+from earmark.experiment.jobs import ClipWork, Shard
 from earmark.experiment.keys import Facts, Keys
-from earmark.experiment.plan import ClipWork, Shard
 from earmark.experiment.spec import RepresentationChoice
 from earmark.experiment.subjects import Placed
 from earmark.nouns import Clip
@@ -72,7 +72,7 @@ def shard(paths: Sequence[Path], choices: Sequence[RepresentationChoice], chains
     works = []
     for path in paths:
         placed = Placed("here", Clip(path.name, path))
-        wants = tuple(keys.want(placed, chain, choice) for chain in chains for choice in choices)
+        wants = tuple(want for chain in chains for choice in choices for want in keys.wants(placed, chain, choice))
         works.append(ClipWork(placed, path.name, wants))
     return Shard("shard", tuple(works))
 

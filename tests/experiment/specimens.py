@@ -31,8 +31,15 @@ experiments:
     probes:
       - {preset: mir_ref-fixed, only: [M2]}
       - {kind: mlp, name: own, hidden_units: [4], learning_rate: 0.1, weight_decay: 0.1, batch_size: 9, epochs: 9}
+      - {kind: mlp, name: slowing, schedule: plateau}
+      - {kind: logistic, name: smooth}
+      - {kind: ridge, name: ridge}
+      - {kind: knn, name: near}
+      - {kind: own, name: mine, class_path: "sklearn.svm:SVC", params: {C: 2}}
+      - {kind: selected, name: best, among: [{kind: logistic, c: 0.1}, {kind: knn}], search: random, n_drawn: 1}
     metrics: [accuracy]
     seeds: [0]
+    per: [singer]
 resamples: 10
 ci_level: 0.9
 """

@@ -17,7 +17,7 @@ TEN = {
     "empty_list": "4:22: Expected 'representations' to be a list with at least one entry, got an empty list. "
     "Write, for example, representations: [logmel, mfcc].",
     "key_metric_on_a_multilabel_task": "7:24: Metric 'key_score' is for key tasks, and 'autotagging' is multilabel. "
-    "For multilabel: f1, roc_auc, average_precision; or write metrics: auto.",
+    "For multilabel: f1, roc_auc, average_precision, d_prime; or write metrics: auto.",
     "missing_file": "5:19: Expected a list under 'deformations', or a word in capitals that names a file beside this "
     "one; there is no DEFORMATION.yml. Did you mean 'DEFORMATIONS.yml'? Write the list here, or into DEFORMATION.yml.",
     "missing_label": "3:11: Task 'my_task' is none of earmark's, so it must say its label. "
@@ -26,7 +26,7 @@ TEN = {
     "negative_learning_rate": "5:65: Expected learning_rate to be a number above 0, got -0.001. "
     "Write, for example, learning_rate: 0.001.",
     "unknown_key": "5:5: Unknown key 'probs'. Did you mean 'probes'? Keys here: task, datasets, deformations, "
-    "deformation_seed, representations, probes, metrics, seeds.",
+    "deformation_seed, representations, probes, metrics, train_shares, codelength, seeds, per.",
     "wrong_type": "6:12: Expected 'seeds' to be a list, got 'three'. Write, for example, seeds: [0, 1, 2].",
 }
 
@@ -114,11 +114,10 @@ def test_an_unknown_transform_and_an_unknown_parameter_are_answered_at_the_step(
         ("[logmel]", "[{name: logmel, pool: [meen]}]", "4:45: Expected an entry of 'pool' to be 'mean' or 'std', got"),
         ("[M1]", "[M9]", "5:44: Unknown probe of mir_ref-fixed 'M9'."),
         ("[M1]", "[M1], epochs: 1.5", "5:58: Expected 'epochs' to be a whole number, got 1.5."),
-        ("mir_ref-fixed", "mirref", "5:23: Unknown preset 'mirref'. Did you mean 'mir_ref-fixed'?"),
+        ("mir_ref-fixed", "mirref", "5:23: Unknown preset 'mirref'. Did you mean 'mir_ref'?"),
         ("preset: mir_ref-fixed, only: [M1]", "epochs: 3", "5:14: Expected a preset or a kind of probe."),
         ("studio_family", "studio_famly", "3:11: Task 'studio_famly' is none of earmark's, so it must say its label"),
         ("studio_family", "key_estimation", "3:11: Task 'key_estimation' brings no dataset. Write, beside it,"),
-        ("studio_family", "{name: studio_key, aggregation: prediction}", "3:43: Aggregation 'prediction' is not here"),
         ("name: least", "1: x", "1:1: Expected text as a key, got '1'. Put it in quotes."),
         ("name: least", "a: b: c", "1:5: Expected YAML, but: mapping values are not allowed here."),
         ("name: least", "shared: &a [*a]", "1:9: Anchor '&a' holds itself. Write the value out."),

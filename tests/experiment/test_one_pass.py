@@ -13,8 +13,8 @@ import torch
 from earmark import audio, deformations
 from earmark.deformations import CLEAN, PRESETS, Chain, Step
 from earmark.experiment import one_pass, work
+from earmark.experiment.jobs import Shard
 from earmark.experiment.keys import Facts, embedding_key
-from earmark.experiment.plan import Shard
 from earmark.experiment.spec import RepresentationChoice
 from earmark.experiment.subjects import Placed
 from earmark.representations.embed import BATCH_ON_GPU, clip_embedding

@@ -6,7 +6,7 @@ import pytest
 
 from earmark.deformations import Step
 from earmark.experiment import spec
-from earmark.probes.presets import preset
+from earmark.experiment.presets import preset
 from earmark.probes.recipe import Recipe
 from tests.experiment.specimens import LEAST, only_block, parse, with_deformations, with_probe
 

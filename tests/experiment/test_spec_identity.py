@@ -14,7 +14,7 @@ from earmark.experiment._shape import Shape
 from tests.experiment.specimens import EXPERIMENTS, LEAST, WHOLE, parse, with_deformations
 
 SHIPPED = sorted(EXPERIMENTS.glob("*.yml"))
-LOOSE = ("datasets", "representations", "probes", "seeds")
+LOOSE = ("datasets", "representations", "probes", "seeds", "per")
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -88,6 +88,9 @@ AT: dict[type[Shape], dict[str, str]] = {
         "probes": "experiments.0.probes=[mir_ref-fixed]",
         "metrics": "experiments.0.metrics=auto",
         "seeds": "experiments.0.seeds=[1]",
+        "per": "experiments.0.per=[z]",
+        "train_shares": "experiments.0.train_shares=[0.5]",
+        "codelength": "experiments.0.codelength=true",
     },
     _shape.TaskShape: {
         key: f"experiments.0.task.{key}={value}"
@@ -121,6 +124,7 @@ AT: dict[type[Shape], dict[str, str]] = {
             "pool": "[mean, std]",
             "segment_s": "3",
             "segment_hop_s": "2",
+            "precision": "bf16",
         }.items()
     },
     _shape.ProbeShape: {
@@ -139,8 +143,41 @@ AT: dict[type[Shape], dict[str, str]] = {
                 "patience": "8",
                 "standardise": "true",
                 "dropout": "0.1",
+                "pca": "3",
+                "activation": "tanh",
+                "batch_norm": "true",
+                "initialisation": "torch",
+                "layer_weights": "true",
+                "pool_frames": "mean",
+                "loss": "binary",
+                "epsilon": "0.1",
+                "decay_biases": "false",
+                "schedule": "cosine",
+                "warm_up_steps": "2",
+                "drop_last": "true",
+                "train_sampling": "fixed",
+                "steps": "8",
+                "check_every": "2",
+                "stop_criterion": "never",
+                "save_criterion": "f1",
+                "ties": "first",
+                "keep": "last",
+                "average": "logits",
             }.items()
         },
+        "plateau_factor": "experiments.0.probes.2.plateau_factor=0.7",
+        "plateau_patience": "experiments.0.probes.2.plateau_patience=7",
+        "c": "experiments.0.probes.3.c=2",
+        "alpha": "experiments.0.probes.4.alpha=2",
+        "k": "experiments.0.probes.5.k=2",
+        "metric": "experiments.0.probes.5.metric=euclidean",
+        "weights": "experiments.0.probes.5.weights=distance",
+        "class_path": "experiments.0.probes.6.class_path=sklearn.svm:LinearSVC",
+        "params": "experiments.0.probes.6.params={C: 3}",
+        "among": "experiments.0.probes.7.among=[{kind: ridge}, {kind: knn}]",
+        "layers": "experiments.0.probes.7.layers=[0, 1]",
+        "search": "experiments.0.probes.7={kind: selected, name: best, among: [{kind: logistic, c: 0.1}, {kind: knn}]}",
+        "n_drawn": "experiments.0.probes.7.n_drawn=2",
     },
 }
 

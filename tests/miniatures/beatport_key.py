@@ -1,4 +1,4 @@
-"""A small Beatport EDM Key in the layout of the real one: 56 tracks of half a second, half of them with metadata.
+"""A small Beatport EDM Key in the layout of the real one: 56 tracks of 0.6 seconds, half of them with metadata.
 
 Read from: mirdata's loader (three folders; `: nan` in JSON), its index (names; half of the tracks without metadata;
 an apostrophe unpacked as code page 437; md5 sums that are those of "D minor", "G minor | Bb major", "C# other", "X",
@@ -14,9 +14,10 @@ import soundfile
 
 from earmark.identity import generator
 from earmark.metrics import KEYS
+from tests.miniatures import LENGTH_S
 
 RATE = 44100
-N_SAMPLES = RATE // 2
+N_SAMPLES = round(LENGTH_S * RATE)
 ONE_KEY = (
     *("C minor", "C# minor", "D minor", "E minor", "F#_ minor", "G minor ", "A minor", "Bb minor"),
     *("C major", "Db major", "F major", "G# major"),

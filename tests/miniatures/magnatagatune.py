@@ -17,6 +17,7 @@ import soundfile
 
 from earmark.datasets.magnatagatune import CARD, TOP_50
 from earmark.identity import generator
+from tests.miniatures import LENGTH_S
 
 HEAD = """no voice, singer, duet, plucking, hard rock, world, bongos, harpsichord, female singing, clasical, sitar,
 chorus, female opera, male vocal, vocals, clarinet, heavy, silence, beats, men, woodwind, funky, no strings, chimes,
@@ -37,6 +38,7 @@ TAGS = tuple(tag.strip() for tag in HEAD.replace("\n", " ").split(","))
 KINDS = 10  # of sound; kind k is heard in a tone of its own and carries five of the 50 tags
 CLIPS_OF = {**dict.fromkeys("0123456789ab", 4), "c": 10, **dict.fromkeys("def", 4)}
 SAMPLE_RATE = 16_000
+N_SAMPLES = round(LENGTH_S * SAMPLE_RATE)
 
 
 def make(root: Path) -> None:
@@ -90,7 +92,7 @@ def _tags(kinds: Sequence[int]) -> tuple[str, ...]:
 
 def _write_mp3(path: Path, kinds: Sequence[int]) -> None:
     rng = generator("miniature", "magnatagatune", path.name)
-    time_s = np.arange(SAMPLE_RATE // 2) / SAMPLE_RATE
+    time_s = np.arange(N_SAMPLES) / SAMPLE_RATE
     sound = 0.03 * rng.standard_normal(len(time_s))
     for kind in kinds:
         sound += 0.2 * np.sin(2 * np.pi * 150 * 1.45**kind * time_s + rng.uniform(0, 6))

@@ -14,9 +14,10 @@ import numpy as np
 import soundfile
 
 from earmark.identity import generator
+from tests.miniatures import LENGTH_S
 
 RATE = 44100
-N_SAMPLES = RATE // 4
+N_SAMPLES = round(LENGTH_S * RATE)
 NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 HEADER = (
     *("Path", "Fold", "Family", "Instrument (abbr.)", "Instrument (in full)", "Technique (abbr.)"),

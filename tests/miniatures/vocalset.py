@@ -15,9 +15,10 @@ import soundfile
 
 from earmark.datasets.vocalset import SINGERS, TECHNIQUES, TEN, TEST, TRAIN, VALID
 from earmark.identity import generator
+from tests.miniatures import LENGTH_S
 
 RATE = 44100
-SAMPLES = 7000
+SAMPLES = round(LENGTH_S * RATE)
 # Path below FULL → the singer and the technique that are heard.
 ODD = {
     "female2/arpeggios/vibrado/f2_arpeggios_vibrato_e.wav": ("f2", "vibrato"),

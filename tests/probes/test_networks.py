@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from earmark.nouns import Kind
-from earmark.probes.fit import fit
-from earmark.probes.networks import WIDTH, activate, backward, forward, glorot, layers, n_parameters
+from earmark.probes.initial import initial
+from earmark.probes.networks import WIDTH, Network, activate, backward, forward, layers, outputs, unpadded, views
 from earmark.probes.recipe import Recipe, hidden_sizes
+from tests.probes.fitting import fit_seeds, problem_of
 
 N_TRAIN, DIM, N_OUTPUTS = 230, 19, 6
 LOSSES: dict[Kind, type[nn.Module]] = {
@@ -72,12 +73,14 @@ def naive(recipe: Recipe, kind: Kind, seed: int, explicit_penalty: bool) -> list
 def assert_same(recipe: Recipe, kind: Kind, explicit_penalty: bool) -> None:
     seeds, rising = [3, 1, 2**64 - 1], count()
     pair = material(kind)
-    probes = fit(recipe, kind, pair, pair, N_OUTPUTS, seeds, monitor=lambda _targets, _scores: float(next(rising)))
+    given = problem_of(kind, pair, pair, N_OUTPUTS, monitor=lambda _targets, _scores: float(next(rising)))
+    probes = fit_seeds(given, recipe, seeds)
     for seed, probe in zip(seeds, probes, strict=True):
         assert probe.best_epoch == recipe.epochs
-        for linear, dense in zip(naive(recipe, kind, seed, explicit_penalty), probe.layers, strict=True):
-            assert pytest.approx(linear.weight.detach().numpy(), abs=1e-5) == dense.weight.T
-            assert dense.bias == pytest.approx(linear.bias.detach().numpy(), abs=1e-5)
+        for depth, linear in enumerate(naive(recipe, kind, seed, explicit_penalty)):
+            weight, bias = probe.weights[f"dense.{depth}.weight"], probe.weights[f"dense.{depth}.bias"]
+            assert pytest.approx(linear.weight.detach().numpy(), abs=1e-5) == weight.T
+            assert bias == pytest.approx(linear.bias.detach().numpy(), abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", list(LOSSES))
@@ -96,48 +99,53 @@ def test_weight_decay_is_the_penalty_of_keras_on_kernels_and_biases(kind: Kind) 
 
 
 def test_glorot_weights_fill_their_range_and_leave_the_padding_and_biases_at_zero() -> None:
-    sizes = (100, 45)
-    flat = glorot(sizes, np.random.Generator(np.random.PCG64(0)))
-    [layer] = layers(flat[None], sizes)
+    network = Network((100, 45))
+    weights = initial(network, "glorot_uniform", np.random.Generator(np.random.PCG64(0)))
+    drawn = unpadded(weights, network)["dense.0.weight"]
     limit = np.sqrt(6 / 145)
-    drawn = layer.weight[0, :100, :45]
-    assert flat.shape == (n_parameters(sizes),) == ((128 + 1) * 64,)
+    assert weights.kernels.shape == (1, 128 * 64)
+    assert drawn.shape == (100, 45)
     assert limit * 0.99 < drawn.max() <= limit
     assert -limit <= drawn.min() < -limit * 0.99
     assert float(drawn.std()) == pytest.approx(limit / np.sqrt(3), rel=0.02)
-    assert torch.count_nonzero(flat) == torch.count_nonzero(drawn) == 4500
+    assert torch.count_nonzero(weights.kernels) == torch.count_nonzero(drawn) == 4500
+    assert torch.count_nonzero(weights.others) == 0
 
 
-def test_every_slot_and_layer_begins_on_a_multiple_of_the_width() -> None:
-    sizes = (19, 7, 5)
-    flat = torch.zeros(3, n_parameters(sizes))
-    for layer in layers(flat, sizes):
-        for view in layer:
+def test_every_slot_and_part_begins_on_a_multiple_of_the_width() -> None:
+    network = Network((19, 7, 5), batch_norm=True, n_weighed=3, attends=True)
+    weights = initial(network, "glorot_uniform", np.random.Generator(np.random.PCG64(0)))
+    for flat, parts in zip(weights, network.parts, strict=True):
+        for view in views(flat.expand(3, -1).clone(), parts).values():
             assert view.storage_offset() % WIDTH == 0
             assert view.stride(0) % WIDTH == 0
 
 
 def test_the_gradient_by_hand_is_that_of_autograd_with_dropout() -> None:
-    sizes, rng = (9, 8, 7, 4), np.random.Generator(np.random.PCG64(1))
-    flat = torch.stack([glorot(sizes, rng), glorot(sizes, rng)]).requires_grad_()
+    network, rng = Network((9, 8, 7, 4)), np.random.Generator(np.random.PCG64(1))
+    first = [initial(network, "torch", rng) for _ in range(2)]
+    learned = [torch.cat(flats) for flats in zip(*first, strict=True)][:2]
+    named = {
+        k: v for flat, parts in zip(learned, network.parts[:2], strict=True) for k, v in views(flat, parts).items()
+    }
+    leaves = {name: view.clone().requires_grad_() for name, view in named.items()}
     drawn = np.random.default_rng(2)
     inputs = torch.from_numpy(drawn.standard_normal((2, 10, WIDTH), dtype=np.float32))
     dropout = [torch.from_numpy(drawn.integers(2, size=(2, 10, WIDTH)).astype(np.float32) * 2) for _ in range(2)]
-    values = inputs
-    for depth, layer in enumerate(layers(flat, sizes)):
-        values = values @ layer.weight + layer.bias
-        values = values if depth == 2 else values.relu() * dropout[depth]
-    values.square().sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    assert flat.grad is not None
-    stack, gradient = layers(flat.detach(), sizes), torch.zeros_like(flat.detach())
-    activations = forward(stack, inputs, dropout)
-    backward(stack, layers(gradient, sizes), activations, 2 * activations[-1], dropout)
-    assert torch.allclose(gradient, flat.grad, rtol=1e-4, atol=1e-5)
-    assert gradient.abs().max() > 0.1
+    answer = outputs(network, leaves, inputs, dropout=dropout, is_training=True)
+    answer.square().sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    slopes = {name: torch.zeros_like(view) for name, view in named.items()}
+    activations = forward(layers(named), inputs, dropout)
+    assert torch.allclose(activations[-1], answer)
+    backward(layers(named), layers(slopes), activations, 2 * activations[-1], dropout)
+    for name, leaf in leaves.items():
+        assert leaf.grad is not None
+        assert torch.allclose(slopes[name], leaf.grad, rtol=1e-4, atol=1e-5)
+        assert slopes[name].abs().max() > 0.1
 
 
 def test_activations_are_probabilities_of_classes_of_each_label_or_values() -> None:
-    outputs = torch.tensor([[0.0, 0.0, -torch.inf]])
-    assert activate("key", outputs).tolist() == [[0.5, 0.5, 0.0]]
-    assert activate("multilabel", outputs).tolist() == [[0.5, 0.5, 0.0]]
-    assert activate("regression", outputs) is outputs
+    given = torch.tensor([[0.0, 0.0, -torch.inf]])
+    assert activate("cross_entropy", given).tolist() == [[0.5, 0.5, 0.0]]
+    assert activate("binary", given).tolist() == [[0.5, 0.5, 0.0]]
+    assert activate("squared", given) is given

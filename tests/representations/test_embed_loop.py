@@ -10,7 +10,7 @@ from torch import Tensor
 
 from earmark import identity
 from earmark.errors import UserError
-from earmark.representations import base, embed
+from earmark.representations import _pooling, base, embed
 from earmark.representations.base import Representation, check_call
 from earmark.representations.embed import Finished, Loop, clip_embedding, device_of, frame_embeddings, segments
 from earmark.representations.logmel import CARD
@@ -152,7 +152,7 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_sum_of_a_long_clip_is_that_of_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
     samples, network = noise(20 * FRAME), Network()
     at_once = clip_embedding(network, samples)
-    monkeypatch.setattr(embed, "FRAMES_TOGETHER", 3)
+    monkeypatch.setattr(_pooling, "FRAMES_TOGETHER", 3)
     np.testing.assert_allclose(clip_embedding(network, samples), at_once, rtol=1e-6)
 
 

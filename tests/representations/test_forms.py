@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from earmark import conformance, identity, listings, places
+from earmark import conformance, identity, places
 from earmark.errors import MissingPart, UserError
 from earmark.representations import _folder, base, joined, logmel
 
@@ -63,7 +63,7 @@ def test_a_part_with_one_layer_stands_beside_every_layer_of_the_other() -> None:
 
 
 def test_parts_that_do_not_fit_are_refused_with_what_differs_and_what_to_do() -> None:
-    with pytest.raises(UserError, match=r"same frame_rate_hz .*'logmel' has 43\.0664 frames .*representations of thei"):
+    with pytest.raises(UserError, match=r"same frame_rate_hz .*'logmel' has 43\.0664 frames .*earmark embed"):
         base.load("logmel+chroma")
     uneven = joined.Joined([Short(), base.load("mfcc")])
     with pytest.raises(UserError, match=r"one to one; of 30000 samples 'deep' 57, 'mfcc' 55"):
@@ -96,6 +96,9 @@ def saved(
         "wav2vec2": ("Wav2Vec2Config", "Wav2Vec2Model", "Wav2Vec2ForCTC"),
         "hubert": ("HubertConfig", "HubertModel", "HubertForCTC"),
         "data2vec-audio": ("Data2VecAudioConfig", "Data2VecAudioModel", "Data2VecAudioForCTC"),
+        "wavlm": ("WavLMConfig", "WavLMModel", "WavLMForCTC"),
+        "unispeech": ("UniSpeechConfig", "UniSpeechModel", "UniSpeechForCTC"),
+        "unispeech-sat": ("UniSpeechSatConfig", "UniSpeechSatModel", "UniSpeechSatForPreTraining"),
     }[kind]
     config = getattr(transformers, config_class)(
         **{"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32},
@@ -114,7 +117,11 @@ def saved(
     return getattr(network, network.base_model_prefix) if with_head else network  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("kind", ["wav2vec2", "hubert", "data2vec-audio"])
+SPEECH = ("wav2vec2", "hubert", "data2vec-audio", "wavlm", "unispeech", "unispeech-sat")
+STABLE = [kind for kind in SPEECH if kind != "data2vec-audio"]  # its class has no such blocks
+
+
+@pytest.mark.parametrize("kind", SPEECH)
 @pytest.mark.parametrize("with_head", [False, True])
 @pytest.mark.parametrize("safe", [False, True])
 def test_a_saved_folder_gives_the_hidden_states_of_its_class(
@@ -131,9 +138,10 @@ def test_a_saved_folder_gives_the_hidden_states_of_its_class(
     assert found.card.name == f"path:{tmp_path.name}", "where it lies is no part of what it is"
 
 
-def test_a_network_with_stable_layer_norm_ends_with_its_norm(tmp_path: Path) -> None:
-    network = saved("hubert", tmp_path, do_stable_layer_norm=True, feat_extract_norm="layer")
-    audio = noise(1000)
+@pytest.mark.parametrize("kind", STABLE)
+def test_a_network_with_stable_layer_norm_ends_with_its_norm(kind: str, tmp_path: Path) -> None:
+    network = saved(kind, tmp_path, do_stable_layer_norm=True, feat_extract_norm="layer")
+    audio = noise(1000, clips=2)
     found = base.load(f"path:{tmp_path}")(audio)
     with torch.inference_mode():
         naive = network(audio, output_hidden_states=True)
@@ -142,12 +150,13 @@ def test_a_network_with_stable_layer_norm_ends_with_its_norm(tmp_path: Path) -> 
 
 
 def test_kinds_that_earmark_has_under_other_names_are_names_it_has() -> None:
-    cards = listings.representation_cards()
+    cards = base.every()
     assert set(_folder.ELSEWHERE.values()) <= cards.keys()
 
 
-def test_a_saved_folder_keeps_every_law(tmp_path: Path) -> None:
-    saved("hubert", tmp_path)
+@pytest.mark.parametrize("kind", ["hubert", "wavlm", "unispeech", "unispeech-sat"])
+def test_a_saved_folder_keeps_every_law(kind: str, tmp_path: Path) -> None:
+    saved(kind, tmp_path)
     assert conformance.broken_by_representation(base.load(f"path:{tmp_path}")) == ()
 
 
@@ -173,6 +182,10 @@ def test_what_is_no_id_of_the_hub_is_refused(name: str) -> None:
     [
         ({"model_type": "huberth"}, r"'path:net' is of the kind 'huberth'; known here: .* Did you mean 'hubert'\?"),
         ({"model_type": "mert_model"}, r"earmark has it as 'mert-v1-95m'"),
+        (
+            {"model_type": "bloom"},
+            r"known here: wav2vec2, .* clap\. Another kind is a class of yours .*package\.module",
+        ),
         ({"num_hidden_layers": 3}, r"missing: encoder\.layers\.2\."),
         ({"hidden_size": 8}, "of another shape: "),
     ],

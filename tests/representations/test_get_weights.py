@@ -123,6 +123,18 @@ def test_a_place_without_settings_or_weights_is_told(names: list[str]) -> None:
         hf.chosen(names, "org/net")
 
 
+def test_a_file_of_two_representations_is_fetched_for_the_first_of_them(hub: FlakyServer) -> None:
+    source = Source(
+        hub.url(f"org/net/resolve/{COMMIT}/model.safetensors"), "mit", f"sha256:{SHA256}", path="of_both.safetensors"
+    )
+    (first,) = get.get(get.Weights("net-small", "mit", (source,)))
+    n_asked = len(hub.asked)
+    (second,) = get.get(get.Weights("hf:net/large", "mit", (source,)))
+    assert (first.was_there, second.was_there, len(hub.asked)) == (False, True, n_asked)
+    assert second.path.samefile(first.path)
+    assert second.checked == "published checksum"
+
+
 @pytest.mark.parametrize("how", ["flag", "environment"])
 def test_offline_asks_nobody(how: str, hub: FlakyServer, monkeypatch: pytest.MonkeyPatch) -> None:
     if how == "environment":

@@ -12,7 +12,7 @@ import torch
 from earmark import conformance, places
 from earmark.errors import DataError, MissingPart, UserError
 from earmark.representations import _tf_checkpoint, base, embed, musicnn
-from earmark.sources.fetch import fetch
+from tests.real_weights import fetched
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "musicnn"
 INDEX, DATA = (GOLDEN / "tiny.index").read_bytes(), (GOLDEN / "tiny.data-00000-of-00001").read_bytes()
@@ -34,14 +34,7 @@ def goldens() -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def wheel() -> Path:
     """The real weights, fetched once for one name."""
-    folder = places.weights_folder("musicnn-mtt")
-    try:
-        fetch(musicnn.CARDS["mtt"].sources, folder)
-    except (DataError, MissingPart) as error:
-        if isinstance(error, DataError) and "pip ended with" not in str(error):
-            raise
-        pytest.skip("no network to fetch the weights of musicnn")
-    return folder
+    return fetched("musicnn-mtt")
 
 
 def put_wheel(name: str, *members: str) -> Path:

@@ -16,6 +16,10 @@ from earmark.errors import DataError
 
 Array = NDArray[Any]
 LEVEL = 0.95
+BIAS_ERRORS = 4.0
+"""A mean of resamples within so many of its standard errors of the value is taken to be unbiased."""
+ROUNDING = 1e-9
+"""Scores that differ by less are equal."""
 
 
 class Interval(NamedTuple):
@@ -69,9 +73,12 @@ def percentile_interval(
 ) -> Interval:
     """Return the percentile bootstrap interval of resampled values; `over` says of what, as `resampled_units` does.
 
-    Resamples without a value (NaN) are dropped, and their number is said in the method. Undefined (NaN) where
-    `value` is NaN or no resample has a value. The value is not forced into the interval: where it lies outside, the
-    resampled scores are biased.
+    It is about the mean score over test sets of this size. Where the mean of the resamples differs from `value` by
+    more than chance (BIAS_ERRORS standard errors), they are moved back by that bias, which the method then says:
+    macro average precision rises when clips are drawn twice, and over 40 labels the plain interval would hold its
+    truth in 7 of 10 cases. No limit leaves the range of the resamples and the value. Resamples without a value
+    (NaN) are dropped, and their number is said. Undefined (NaN) where `value` is NaN or no resample has a value.
+    Source of the plain interval: Efron 1979. Differs: moved by the bias; measured in bench/coverage.py.
     """
     _check_level(level)
     defined = np.asarray(samples, float)[~np.isnan(samples)]
@@ -80,6 +87,11 @@ def percentile_interval(
     if np.isnan(value) or len(defined) == 0:
         return Interval(np.nan, np.nan, level, method)
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    bias = defined.mean() - value
+    chance = BIAS_ERRORS * defined.std() / np.sqrt(len(defined)) + ROUNDING
+    if abs(bias) > chance:
+        low, high = np.clip((low - bias, high - bias), min(value, defined.min()), max(value, defined.max()))
+        method += ", moved by their bias"
     return Interval(float(low), float(high), level, method)
 
 
@@ -127,17 +139,16 @@ def bootstrap(
     return Estimate(float(value[0]), samples, interval)
 
 
-def paired_difference(
-    a: Float[Array, " resamples"], b: Float[Array, " resamples"], level: float = LEVEL, over: str = ""
-) -> Interval:
-    """Return the interval of a − b for two systems scored on the same resamples.
+def paired_difference(a: Estimate, b: Estimate, level: float = LEVEL, over: str = "") -> Estimate:
+    """Return a − b and its interval, for two systems scored on the same resamples.
 
-    What is hard for both cancels, so it is narrower than the two intervals suggest. If it holds 0 the systems cannot
-    be told apart.
+    What is hard for both cancels, so it is narrower than the two intervals suggest.
     """
-    if np.shape(a) != np.shape(b):
-        raise DataError(f"Expected both systems on the same resamples, got shapes {np.shape(a)} and {np.shape(b)}.")
-    return percentile_interval(np.subtract(a, b), 0.0, level, over)
+    if np.shape(a.samples) != np.shape(b.samples):
+        shapes = f"{np.shape(a.samples)} and {np.shape(b.samples)}"
+        raise DataError(f"Expected both systems on the same resamples, got shapes {shapes}.")
+    value, samples = a.value - b.value, np.subtract(a.samples, b.samples)
+    return Estimate(value, samples, percentile_interval(samples, value, level, over))
 
 
 def mean_over_seeds(

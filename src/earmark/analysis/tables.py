@@ -3,28 +3,33 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from earmark.analysis import trust
 from earmark.errors import DataError
 from earmark.nouns import Result
 
-UNTOLD = "°"
+UNTOLD, NARROW = "°", "†"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A number with its interval. `untold`: the interval holds the constant predictor's score."""
+    """A number with its interval.
+
+    `untold`: the interval holds the constant predictor's score. `narrow`: it is too narrow to be believed.
+    """
 
     value: float | None
     low: float | None
     high: float | None
     untold: bool = False
     best: bool = False
+    narrow: bool = False
 
     @property
     def text(self) -> str:
-        """The cell in words: "0.83 [0.80, 0.86]", with ° when it cannot be told from the constant."""
+        """The cell in words: "0.83 [0.80, 0.86]", with ° when it cannot be told from the constant, † when narrow."""
         if self.value is None:
             return "undefined"
-        mark = UNTOLD if self.untold else ""
+        mark = UNTOLD * self.untold + NARROW * self.narrow
         if self.low is None or self.high is None:
             return f"{self.value:.3f}{mark}"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]{mark}"
@@ -69,9 +74,11 @@ class Table:
     def note(self) -> str:
         """How the intervals were made and what was left out."""
         failed = f" {self.n_failed} clips could not be scored." if self.n_failed else ""
+        is_narrow = any(cell.narrow for line in self.lines for cell in line.cells if cell)
+        narrow = f" {NARROW} interval too narrow to be believed: {trust.REASON}." if is_narrow else ""
         return (
             f"Mean over seeds [{self.ci_level:.0%} interval: {self.ci_method}]. "
-            f"{UNTOLD} cannot be told from the constant predictor.{failed}{self.doubt}"
+            f"{UNTOLD} cannot be told from the constant predictor.{narrow}{failed}{self.doubt}"
         )
 
 
@@ -80,10 +87,10 @@ def tables(rows: Iterable[Result], metric: str | None = None, average: str | Non
 
     `metric` None takes each task's primary one, the first of its rows; `average` None likewise.
     """
-    partitions: dict[tuple[str, str, str, int], list[Result]] = {}
+    partitions: dict[tuple[str, str, str, int, float], list[Result]] = {}
     for row in rows:
         if row.seed is None and row.label is None:
-            partitions.setdefault((row.task, row.dataset, row.split, row.fold), []).append(row)
+            partitions.setdefault(partition_of(row), []).append(row)
     found = [_table(part, metric, average) for part in partitions.values()]
     return tuple(one for one in found if one is not None)
 
@@ -108,7 +115,7 @@ def _table(rows: Sequence[Result], metric: str | None, average: str | None) -> T
     return Table(
         first.task,
         first.dataset,
-        first.split + (f" fold {first.fold}" if first.fold else ""),
+        _part_of(first),
         chosen,
         first.average,
         columns,
@@ -122,6 +129,22 @@ def _table(rows: Sequence[Result], metric: str | None, average: str | None) -> T
     )
 
 
+def partition_of(row: Result) -> tuple[str, str, str, int, float]:
+    """Return what tells tables apart: task, dataset, split, fold, and the share of the training clips."""
+    return row.task, row.dataset, row.split, row.fold, row.train_share
+
+
+def lower_is_better(metric: str) -> bool:
+    """Say whether less of a metric is better: its name says so."""
+    return metric.endswith(("_error", "_bits"))
+
+
+def _part_of(row: Result) -> str:
+    fold = f" fold {row.fold}" if row.fold else ""
+    share = f", {row.train_share:.3g} of the training clips" if row.train_share < 1 else ""
+    return f"{row.split}{fold}{share}"
+
+
 def _doubt(rows: Sequence[Result]) -> str:
     """Say what of a table was never held against what was published, "" where all was."""
     if any(row.unverified for row in rows if row.probe == "constant"):
@@ -131,13 +154,20 @@ def _doubt(rows: Sequence[Result]) -> str:
 
 
 def _best(rows: Iterable[Result | None]) -> float | None:
-    return max((row.value for row in rows if row is not None and row.value is not None), default=None)
+    found = [row for row in rows if row is not None and row.value is not None]
+    chosen = min if found and lower_is_better(found[0].metric) else max
+    return chosen((row.value for row in found if row.value is not None), default=None)
 
 
 def _name(row: Result) -> tuple[str, str]:
     """Return what names a system's line: the representation with its layers and pooling, and the probe."""
-    details = [part for part in (row.layer, row.pool) if part and part != "all"]
-    return f"{row.representation} ({', '.join(details)})" if details else row.representation, row.probe
+    return seen_as(row.representation, row.layer, row.pool), row.probe
+
+
+def seen_as(representation: str, layer: str, pool: str) -> str:
+    """Return a representation's name with the layers and pooling that a probe sees of it: "mert (6, mean)"."""
+    details = [part for part in (layer, pool) if part and part != "all"]
+    return f"{representation} ({', '.join(details)})" if details else representation
 
 
 def _line(
@@ -163,7 +193,7 @@ def _cell(row: Result, constant: Result | None, best: float | None) -> Cell:
         and float(row.ci_low or 0.0) <= float(constant.value or 0.0) <= float(row.ci_high or 0.0)
     )
     is_best = row.value is not None and row.value == best and not untold
-    return Cell(row.value, row.ci_low, row.ci_high, bool(untold), is_best)
+    return Cell(row.value, row.ci_low, row.ci_high, bool(untold), is_best, row.narrow)
 
 
 def markdown(found: Iterable[Table]) -> str:

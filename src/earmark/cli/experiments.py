@@ -90,6 +90,9 @@ def table(
     run_name: Annotated[str, typer.Argument(metavar="RUN", help="a run's id or folder, or 'latest'")] = "latest",
     metric: Annotated[str | None, typer.Option(help="another metric than the task's first")] = None,
     average: Annotated[str | None, typer.Option(help="micro or macro")] = None,
+    per: Annotated[
+        str | None, typer.Option(help="an attribute of the experiment's per: a column for each value")
+    ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="print Markdown")] = False,
     as_json: Json = False,
 ) -> None:
@@ -98,12 +101,33 @@ def table(
     from earmark.show import runs
 
     found = results.read(results.find(run_name))
-    if markdown:
-        print(results.table(found, metric, average))
+    if markdown or (per is not None and not as_json):
+        print(results.table(found, metric, average, per))
     elif as_json:
         runs.rows(found.rows)
     else:
         runs.tables(found.rows, metric, average)
+
+
+@app.command()
+def compare(
+    run_name: Annotated[str, typer.Argument(metavar="RUN", help="a run's id or folder, or 'latest'")] = "latest",
+    baseline: Annotated[str | None, typer.Option(help="compare each system with this one alone")] = None,
+    metric: Annotated[str | None, typer.Option(help="another metric than the task's first")] = None,
+    average: Annotated[str | None, typer.Option(help="micro or macro")] = None,
+    deformation: Annotated[str, typer.Option(help="the condition to compare under")] = "clean",
+    permutations: Annotated[int | None, typer.Option(min=1, help="of each test (default: 2,000)")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say which systems of a run differ: paired intervals, permutation tests, ranks over tasks. Prints Markdown."""
+    import json
+    from dataclasses import asdict
+
+    from earmark.experiment import compare as comparing
+
+    how_many = permutations or comparing.PERMUTATIONS
+    found = comparing.compare(run_name, metric, average, deformation, baseline, how_many)
+    print(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else found.markdown)
 
 
 @app.command()

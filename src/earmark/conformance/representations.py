@@ -4,12 +4,18 @@ Frames that see the whole input cannot be asked to be the same in a segment, and
 card says that a call gives one frame, whatever its length.
 """
 
+from collections.abc import Iterable
+
 import torch
 
 from earmark.conformance import promises, steadiness, surroundings
 from earmark.conformance.trial import Trial
 from earmark.conformance.verdicts import Law, Verdict, verdicts
 from earmark.representations.base import Representation
+
+# Raised when a law is added, renamed, or asks for more or less than before: kept verdicts are then of other laws.
+LAWS_VERSION = 1
+BATCH = "batch"
 
 ANSWERS = ("shape", "not empty")
 REPEATS = (*ANSWERS, "deterministic", "no memory")
@@ -116,7 +122,7 @@ LAWS: tuple[Law[Trial], ...] = (
         needs=(*ANSWERS, "deterministic"),
     ),
     Law(
-        "batch",
+        BATCH,
         "A clip has another vector on a machine with more memory: scores depend on who was beside whom.",
         steadiness.batch,
         needs=REPEATS,
@@ -169,3 +175,8 @@ def laws_of_representation(representation: Representation) -> tuple[Verdict, ...
 def broken_by_representation(representation: Representation) -> tuple[str, ...]:
     """Return a line for each broken law: its name, what broke, and what number would be wrong."""
     return tuple(str(one) for one in laws_of_representation(representation) if one.broken)
+
+
+def is_batchable(found: Iterable[Verdict]) -> bool:
+    """Say whether a check found that a clip has the same numbers alone as beside others. Not asked is not found."""
+    return any(one.law == BATCH and one.holds for one in found)

@@ -50,6 +50,20 @@ class Verdict:
         return f"{self.law}: {self.broken}. {self.matters}"
 
 
+def summary(found: Sequence[Verdict]) -> str:
+    """Return how many laws were kept, which were broken, and how many were not asked, in half a line."""
+    if not found:
+        return "no law applies"
+    broken = [one.law for one in found if one.broken]
+    kept = sum(one.holds for one in found)
+    said = [f"{kept} of {len(found)} laws kept"]
+    if broken:
+        said.append(f"{len(broken)} broken ({', '.join(broken)})")
+    if not_asked := len(found) - kept - len(broken):
+        said.append(f"{not_asked} not asked")
+    return ", ".join(said)
+
+
 def verdicts(laws: Sequence[Law[Subject]], subject: Subject) -> tuple[Verdict, ...]:
     """Put each law to the subject in order. A crash inside a trial breaks the law that is on trial."""
     found: dict[str, Verdict] = {}

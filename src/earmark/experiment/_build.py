@@ -1,29 +1,20 @@
 """From the shape of a file to typed choices: names of tasks and presets resolved, impossible combinations refused."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from earmark.analysis.descriptors import DESCRIPTORS, PREFIX
 from earmark.deformations import CLEAN, Chain, Step
-from earmark.errors import UserError, hint
-from earmark.experiment._choices import Block, DatasetChoice, ProbeChoice, RepresentationChoice, SplitType, TaskChoice
-from earmark.experiment._shape import BlockShape, DatasetShape, ProbeShape, RepresentationShape, TaskShape, example_of
+from earmark.errors import UnknownName, hint
+from earmark.experiment._choices import Block, DatasetChoice, RepresentationChoice, SplitType, TaskChoice
+from earmark.experiment._probes import probes
+from earmark.experiment._shape import BlockShape, DatasetShape, RepresentationShape, TaskShape
 from earmark.experiment._yaml import Item
 from earmark.metrics import METRICS
-from earmark.probes.presets import preset
-from earmark.probes.recipe import Recipe
 from earmark.tasks import TASKS, Task
 
 OWN_TASK = "{name: my_task, label: instrument, kind: multiclass}"
-# A field of a recipe in the name of a probe, when it is not the default.
-SHORT = {
-    "learning_rate": "lr",
-    "weight_decay": "wd",
-    "batch_size": "batch",
-    "standardise": "standardised",
-}
-
 RIVAL = (
     "Representation '{}' stands here a second time with the same layers and pool: a table could not tell them apart. "
     "Leave it out, or move it to another file."
@@ -43,9 +34,12 @@ def build(shape: BlockShape, item: Item) -> Block:
         datasets=datasets,
         deformations=chains,
         representations=representations,
-        probes=_probes(shape.probes, parts["probes"]),
+        probes=probes(shape.probes, parts["probes"], task.task.kind),
         metrics=_metrics(shape.metrics, task.task, parts.get("metrics", item)),
         seeds=_seeds(shape.seeds, parts.get("seeds", item)),
+        train_shares=tuple(sorted(set(shape.train_shares or ()))),
+        codelength=shape.codelength,
+        per=_per(shape.per, task.task, parts.get("per", item)),
     )
 
 
@@ -60,7 +54,7 @@ def _task(shape: TaskShape, item: Item) -> TaskChoice:
     given = {key: value for key, value in shape if value is not None and key not in ("aggregation", "name")}
     missing = [key for key in ("label", "kind") if key not in given]
     if shape.name in TASKS:
-        return TaskChoice(replace(TASKS[shape.name], **given), shape.aggregation)
+        return TaskChoice(_heard(replace(TASKS[shape.name], **given), item), shape.aggregation)
     if missing:
         near = hint(shape.name, TASKS)
         known = f"; or one of earmark's: {', '.join(TASKS)}" if len(missing) == 2 else ""
@@ -68,7 +62,21 @@ def _task(shape: TaskShape, item: Item) -> TaskChoice:
             f"Task '{shape.name}' is none of earmark's, so it must say its {' and its '.join(missing)}.{near} "
             f"Write, for example, {OWN_TASK}{known}."
         )
-    return TaskChoice(Task(name=shape.name, **given), shape.aggregation)
+    return TaskChoice(_heard(Task(name=shape.name, **given), item), shape.aggregation)
+
+
+def _heard(task: Task, item: Item) -> Task:
+    """Return a task, whose label, where it is computed from the audio, must be a known one and a number."""
+    if task.label.startswith(PREFIX):
+        with item.fields.get("label", item).blamed():
+            if task.label not in DESCRIPTORS:
+                raise UnknownName("label that is computed from the audio", task.label, DESCRIPTORS)
+        if task.kind != "regression":
+            raise item.fields.get("kind", item).error(
+                f"'{task.label}' is a number ({DESCRIPTORS[task.label].unit}), so a task of it is regression, not "
+                f"{task.kind}. Write kind: regression."
+            )
+    return task
 
 
 def _datasets(
@@ -144,71 +152,8 @@ def _fixed(step: Step, item: Item) -> None:
 def _representation(shape: RepresentationShape) -> RepresentationChoice:
     layers = None if shape.layers is None else tuple(shape.layers)
     return RepresentationChoice(
-        shape.name, layers, shape.reduce, tuple(shape.pool), shape.segment_s, shape.segment_hop_s
+        shape.name, layers, shape.reduce, tuple(shape.pool), shape.segment_s, shape.segment_hop_s, shape.precision
     )
-
-
-def _probes(shapes: Sequence[ProbeShape], item: Item) -> tuple[ProbeChoice, ...]:
-    choices: list[ProbeChoice] = []
-    for shape, one in zip(shapes, item.entries, strict=True):
-        for choice in _from_preset(shape, one) if shape.preset is not None else _own(shape, one):
-            if choice.name in [other.name for other in choices]:
-                raise one.error(
-                    f"Probe '{choice.name}' stands here a second time. Leave it out, or name it: "
-                    "{kind: mlp, name: another, hidden_units: [128]}."
-                )
-            choices.append(choice)
-    return tuple(choices)
-
-
-def _from_preset(shape: ProbeShape, item: Item) -> list[ProbeChoice]:
-    for key in ("kind", "name"):
-        if getattr(shape, key) is not None:
-            raise item.fields[key].key.error(
-                f"A preset has its own {key}s. Leave '{key}' out, or 'preset': {{kind: mlp, hidden_units: [128]}}."
-            )
-    assert shape.preset is not None
-    with item.fields.get("preset", item).blamed():
-        recipes = preset(shape.preset)
-    with item.fields.get("only", item).blamed():
-        recipes = preset(shape.preset, shape.only)
-    return [ProbeChoice(name, shape.preset, _recipe(recipe, shape, item)) for name, recipe in recipes.items()]
-
-
-def _own(shape: ProbeShape, item: Item) -> list[ProbeChoice]:
-    if shape.kind is None:
-        raise item.error(
-            "Expected a preset or a kind of probe. Write {preset: mir_ref-fixed}, or {kind: mlp, hidden_units: [128]}."
-        )
-    if shape.only is not None:
-        raise item.fields["only"].key.error("'only' chooses from a preset, and there is none here. Leave it out.")
-    recipe = _recipe(Recipe(), shape, item)
-    return [ProbeChoice(shape.name or probe_name(recipe), None, recipe)]
-
-
-def _recipe(recipe: Recipe, shape: ProbeShape, item: Item) -> Recipe:
-    """Return a recipe with what the file says in place of its own; an error stands at the value it is about."""
-    for each in fields(Recipe):
-        value = getattr(shape, each.name)
-        if value is not None:
-            try:
-                change: dict[str, Any] = {each.name: tuple(value) if isinstance(value, list) else value}
-                recipe = replace(recipe, **change)
-            except UserError as error:
-                example = example_of(ProbeShape, each.name)
-                raise item.fields[each.name].error(f"{error} Write, for example, {example}.") from error
-    return recipe
-
-
-def probe_name(recipe: Recipe) -> str:
-    """Return a name made of a recipe's content: "linear", "mlp-256-128", "mlp-infer-lr0.0001"."""
-    parts = ["-".join(["mlp", *map(str, recipe.hidden_units)]) if recipe.hidden_units else "linear"]
-    for each in fields(Recipe):
-        value = getattr(recipe, each.name)
-        if each.name != "hidden_units" and value != each.default:
-            shown = "" if isinstance(value, bool) else f"{value:g}"
-            parts.append(SHORT.get(each.name, each.name) + shown)
-    return "-".join(parts)
 
 
 def _metrics(names: str | list[str], task: Task, item: Item) -> tuple[str, ...]:
@@ -217,12 +162,24 @@ def _metrics(names: str | list[str], task: Task, item: Item) -> tuple[str, ...]:
     fitting = [name for name, metric in METRICS.items() if task.kind in metric.kinds]
     listed = f"For {task.kind}: {', '.join(fitting)}; or write metrics: auto."
     for name, one in zip(names, item.entries, strict=True):
+        if ":" in name:  # the user's own: imported when names are asked, not when a file is read
+            continue
         if name not in METRICS:
             raise one.error(f"Unknown metric '{name}'.{hint(name, METRICS)} {listed}")
         if name not in fitting:
             kinds = ", ".join(sorted(METRICS[name].kinds))
             raise one.error(f"Metric '{name}' is for {kinds} tasks, and '{task.name}' is {task.kind}. {listed}")
     _unique(names, item.entries, "Metric '{}' stands here a second time. Keep one of the two.")
+    return tuple(names)
+
+
+def _per(names: Sequence[str], task: Task, item: Item) -> tuple[str, ...]:
+    _unique(names, item.entries, "Attribute '{}' stands here a second time. Keep one.")
+    if task.label in names:
+        raise item.entries[names.index(task.label)].error(
+            f"'{task.label}' is what '{task.name}' predicts, and results hold the scores of each of its classes. "
+            "Write other labels of the dataset, such as per: [singer]."
+        )
     return tuple(names)
 
 

@@ -1,7 +1,7 @@
 """What an experiment file says, typed: names and numbers only, frozen, each block hashable."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
 
@@ -9,30 +9,45 @@ from earmark import identity
 from earmark.deformations import Chain
 from earmark.errors import UserError
 from earmark.experiment._yaml import Place
-from earmark.probes.recipe import Recipe
+from earmark.probes import own_recipe, select
+from earmark.probes.base import AnyRecipe
 from earmark.tasks import Task
 
 Aggregation = Literal["embedding_mean", "prediction"]
 Statistic = Literal["mean", "std"]
+Precision = Literal["float32", "bf16"]
 SplitType = str | tuple[float, ...]  # "single", "all", "kfold-5", or ratios
 # Their order changes no number and no name; the order of everything else does, as of steps and layers.
-UNORDERED = ("experiments", "datasets", "representations", "probes", "metrics", "seeds")
+# What a field of a recipe, by its kind, is called in a file, where that is another word.
+FILE_KEYS: Mapping[str, Mapping[str, str]] = {"own": {"name": "class_path"}, "selected": {"recipes": "among"}}
+UNORDERED = ("experiments", "datasets", "representations", "probes", "metrics", "seeds", "per")
 
 
 @dataclass(frozen=True)
 class RepresentationChoice:
-    """A representation and how its frames become one vector per clip. `layers` None: all of them."""
+    """A representation and how its frames become one vector per clip. `layers` None: all of them.
+
+    `reduce`: several layers become their mean, or stand side by side, or are a choice each, or of them the probe
+    chooses the best by the validation clips.
+    `precision` is that of the forward pass; what comes out of it is float32.
+    """
 
     name: str
     layers: tuple[int, ...] | None = None
-    reduce: Literal["mean", "concat"] = "mean"
+    reduce: Literal["mean", "concat", "each", "best"] = "mean"
     pool: tuple[Statistic, ...] = ("mean",)
     segment_s: float | None = None
     segment_hop_s: float | None = None
+    precision: Precision = "float32"
+
+    @property
+    def parts(self) -> "tuple[RepresentationChoice, ...]":
+        """What is embedded for it: itself; of a joined name (`a+b`) each part, under the same settings."""
+        return tuple(replace(self, name=name.strip()) for name in self.name.split("+"))
 
     @property
     def layer_name(self) -> str:
-        """The layers as tables say them: "all", "6", "4-8", "0,6,12", "concat 4-8"."""
+        """The layers as tables say them: "all", "6", "4-8", "0,6,12", "concat 4-8", "best of 4-8"."""
         layers = self.layers
         if layers is None:
             said = "all"
@@ -40,7 +55,8 @@ class RepresentationChoice:
             said = f"{layers[0]}-{layers[-1]}"
         else:
             said = ",".join(map(str, layers))
-        return f"concat {said}" if self.reduce == "concat" else said
+        before = {"mean": "", "concat": "concat ", "each": "each of ", "best": "best of "}
+        return before[self.reduce] + said
 
 
 @dataclass(frozen=True)
@@ -49,7 +65,7 @@ class ProbeChoice:
 
     name: str
     preset: str | None
-    recipe: Recipe
+    recipe: AnyRecipe
 
 
 @dataclass(frozen=True)
@@ -78,7 +94,8 @@ class TaskChoice:
 class Block:
     """One task and what it is crossed with. Clean is always scored and is not among `deformations`.
 
-    `metrics` () means auto: those of the task's kind.
+    `metrics` () means auto: those of the task's kind. `per` names attributes of the clips: what is scored is also
+    scored for each of their values alone.
     """
 
     task: TaskChoice
@@ -88,6 +105,9 @@ class Block:
     probes: tuple[ProbeChoice, ...]
     metrics: tuple[str, ...]
     seeds: tuple[int, ...]
+    per: tuple[str, ...] = ()
+    train_shares: tuple[float, ...] = ()
+    codelength: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,6 +170,7 @@ def _plain_block(block: Block) -> dict[str, object]:
         "probes": [_plain_probe(one) for one in block.probes],
         "metrics": block.metrics or "auto",
         "seeds": block.seeds,
+        **_given(per=block.per or None, train_shares=block.train_shares or None, codelength=block.codelength or None),
     }
 
 
@@ -166,10 +187,21 @@ def _plain_dataset(one: DatasetChoice) -> dict[str, object]:
 
 
 def _plain_probe(one: ProbeChoice) -> dict[str, object]:
-    recipe = _given(**{each.name: getattr(one.recipe, each.name) for each in fields(one.recipe)})
+    said = _plain_recipe(one.recipe)
     if one.preset is None:
-        return {"kind": "mlp", "name": one.name, **recipe}
-    return {"preset": one.preset, "only": [one.name], **recipe}
+        return {"kind": one.recipe.probe, "name": one.name, **said}
+    return {"preset": one.preset, "only": [one.name], **said}
+
+
+def _plain_recipe(recipe: AnyRecipe) -> dict[str, object]:
+    keys = FILE_KEYS.get(recipe.probe, {})
+    said = _given(**{keys.get(each.name, each.name): getattr(recipe, each.name) for each in fields(recipe)})
+    if isinstance(recipe, select.Recipe):
+        said["among"] = [{"kind": other.probe, **_plain_recipe(other)} for other in recipe.recipes]
+        return {key: value for key, value in said.items() if value != []}
+    if isinstance(recipe, own_recipe.Recipe):
+        said["params"] = recipe.arguments
+    return said
 
 
 def _sorted(value: object, key: str | None = None) -> object:

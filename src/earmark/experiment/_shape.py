@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from earmark.deformations import PRESETS, Chain
 from earmark.experiment._choices import Experiment, RepresentationChoice, TaskChoice
 from earmark.nouns import Kind
+from earmark.probes.kinds import RECIPES
 
 
 class Shape(BaseModel):
@@ -42,8 +43,8 @@ class RepresentationShape(Shape):
     """A name from `earmark list representation`, or package.module:Name."""
     layers: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = Field(None, examples=[[4, 5, 6]])
     """Which layers, from 0; all of them when left out."""
-    reduce: Literal["mean", "concat"] = Field(RepresentationChoice.reduce, examples=["mean"])
-    """How several layers become one."""
+    reduce: Literal["mean", "concat", "each", "best"] = Field(RepresentationChoice.reduce, examples=["mean"])
+    """How several layers become one; each: on a line of its own; best: the probe chooses by the validation clips."""
     pool: list[Literal["mean", "std"]] = Field(
         list(RepresentationChoice.pool), min_length=1, examples=[["mean", "std"]]
     )
@@ -52,35 +53,105 @@ class RepresentationShape(Shape):
     """Length in seconds of the segments that a clip is cut into; the whole clip when left out."""
     segment_hop_s: float | None = Field(None, gt=0, allow_inf_nan=False, examples=[5])
     """Distance in seconds from one segment to the next; segment_s when left out."""
+    precision: Literal["float32", "bf16"] = Field(RepresentationChoice.precision, examples=["bf16"])
+    """Of the forward pass: bf16 is coarser, and quicker on a GPU that has it; it is part of what a number is."""
 
 
 class ProbeShape(Shape):
-    """A preset, or a network of your own; the other keys override the recipe."""
+    """A preset, or a probe of your own; the other keys override the recipe."""
 
     preset: str | None = Field(None, examples=["mir_ref-fixed"])
-    """A name from `earmark list probe`."""
+    """A name from `earmark list probe`; `name~200` is the same cut to 200 steps."""
     only: Annotated[list[str], Field(min_length=1)] | None = Field(None, examples=[["M1", "M3"]])
     """Some of the preset's probes; all of them when left out."""
-    kind: Literal["mlp"] | None = Field(None, examples=["mlp"])
-    """Dense layers with ReLU between them."""
+    kind: Literal[tuple(RECIPES)] | None = Field(None, examples=["mlp"])  # type: ignore[valid-type]  # a list of names
+    """mlp: dense layers; own: a class of yours; selected: the best of several by validation."""
     name: str | None = Field(None, examples=["small"])
     """What tables call it; made of its content when left out."""
-    hidden_units: list[int | str] | None = Field(None, examples=[[256, 128]])
-    """Units of each hidden layer, infer or power_infer; [] is a linear probe."""
-    learning_rate: float | None = Field(None, examples=[0.001])
-    """Adam's step."""
-    weight_decay: float | None = Field(None, examples=[0.00001])
-    """Keras' L2."""
-    batch_size: int | None = Field(None, examples=[100])
-    """Clips in a batch."""
-    epochs: int | None = Field(None, examples=[100])
-    """At most so many."""
-    patience: int | None = Field(None, examples=[10])
-    """Epochs without a better validation score before it stops."""
     standardise: bool | None = Field(None, examples=[True])
     """Scale inputs by the training set's mean and standard deviation."""
+    pca: int | float | None = Field(None, examples=[128])
+    """Keep so many principal components of the inputs, or, below 1, those that hold that share of the variance."""
+    hidden_units: list[int | str] | None = Field(None, examples=[[256, 128]])
+    """mlp: units of each hidden layer, infer or power_infer; [] is a linear probe."""
+    activation: str | None = Field(None, examples=["relu"])
+    """mlp: relu, leaky_relu, tanh, gelu or sigmoid, of hidden units."""
+    batch_norm: bool | None = Field(None, examples=[True])
+    """mlp: normalise hidden units over a batch, before the activation."""
     dropout: float | None = Field(None, examples=[0.2])
-    """Probability that a hidden unit is silenced in training."""
+    """mlp: probability that a hidden unit is silenced in training."""
+    initialisation: str | None = Field(None, examples=["glorot_uniform"])
+    """mlp: glorot_uniform (Keras), hear_uniform, hear_normal or torch."""
+    layer_weights: bool | None = Field(None, examples=[True])
+    """mlp: sum the layers of a representation under learned weights, instead of laying them side by side."""
+    pool_frames: str | None = Field(None, examples=["attention"])
+    """mlp: see every frame of a clip, and pool them inside: mean, mean_std or attention."""
+    loss: str | None = Field(None, examples=["auto"])
+    """mlp: auto, by the kind of task; cross_entropy, binary or squared."""
+    learning_rate: float | None = Field(None, examples=[0.001])
+    """mlp, own: Adam's step."""
+    epsilon: float | None = Field(None, examples=[1e-7])
+    """mlp: Adam's epsilon."""
+    weight_decay: float | None = Field(None, examples=[0.00001])
+    """mlp: Keras' L2."""
+    decay_biases: bool | None = Field(None, examples=[False])
+    """mlp: whether the L2 is over biases too."""
+    schedule: str | None = Field(None, examples=["cosine"])
+    """mlp: constant, cosine or plateau, of the learning rate."""
+    warm_up_steps: int | None = Field(None, examples=[1000])
+    """mlp: steps over which the learning rate rises from 0."""
+    plateau_factor: float | None = Field(None, examples=[0.5])
+    """mlp: what the learning rate is multiplied by when checks get no better."""
+    plateau_patience: int | None = Field(None, examples=[5])
+    """mlp: after more than so many checks."""
+    batch_size: int | None = Field(None, examples=[100])
+    """mlp, own: clips in a batch."""
+    drop_last: bool | None = Field(None, examples=[True])
+    """mlp: leave out the last batch of an epoch where it is not full."""
+    train_sampling: str | None = Field(None, examples=["random"])
+    """mlp: random, balanced (every class equally often) or fixed (one order for all epochs)."""
+    epochs: int | None = Field(None, examples=[100])
+    """mlp, own: at most so many."""
+    steps: int | None = Field(None, examples=[30000])
+    """mlp: end after so many batches, in place of epochs."""
+    patience: int | None = Field(None, examples=[10])
+    """mlp, own: checks without a better validation score before it stops."""
+    check_every: int | None = Field(None, examples=[3])
+    """mlp: epochs from one look at the validation clips to the next."""
+    stop_criterion: str | None = Field(None, examples=["loss"])
+    """mlp: what patience watches: auto, loss, a metric's name, or never."""
+    save_criterion: str | None = Field(None, examples=["accuracy"])
+    """mlp: what chooses the epoch: auto, loss or a metric's name."""
+    ties: str | None = Field(None, examples=["first"])
+    """mlp: of equal scores the one of the lower validation loss (loss), or the first."""
+    keep: str | None = Field(None, examples=["best"])
+    """mlp: the best epoch or the last."""
+    average: str | None = Field(None, examples=["logits"])
+    """mlp: average the probabilities or the logits of a clip's segments."""
+    c: float | None = Field(None, examples=[1.0])
+    """logistic: scikit-learn's C; smaller is smoother."""
+    alpha: float | None = Field(None, examples=[1.0])
+    """ridge: the penalty on squared weights."""
+    k: int | None = Field(None, examples=[5])
+    """knn: how many neighbours."""
+    metric: Literal["cosine", "euclidean"] | None = Field(None, examples=["cosine"])
+    """knn: the distance."""
+    weights: Literal["uniform", "distance"] | None = Field(None, examples=["uniform"])
+    """knn: all neighbours alike, or by 1 / distance."""
+    class_path: str | None = Field(None, examples=["my_probes:MyProbe"])
+    """own: package.module:Name of a torch module or a scikit-learn estimator."""
+    params: dict[str, Any] | None = Field(None, examples=[{"n_estimators": 100}])
+    """own: what the class is made with."""
+    among: Annotated[list["ProbeShape"], Field(min_length=1)] | None = Field(
+        None, examples=[[{"kind": "logistic", "c": 0.1}, {"kind": "logistic", "c": 1.0}]]
+    )
+    """selected: the candidates."""
+    layers: list[Annotated[int, Field(ge=0)]] | None = Field(None, examples=[[0, 6, 12]])
+    """selected: try every candidate on each of these layers alone, by their place among those embedded."""
+    search: Literal["grid", "random", "halving"] | None = Field(None, examples=["grid"])
+    """selected: try all; some, drawn; or all for a short while and the best of them longer."""
+    n_drawn: int | None = Field(None, examples=[20])
+    """selected: how many candidates search: random draws."""
 
 
 Folds = Annotated[str, Field(pattern=r"^kfold-([3-9]|[1-9]\d+)$")]
@@ -109,7 +180,7 @@ class TaskShape(Shape):
     name: str = Field(examples=["studio_family"])
     """A name from `earmark list task`, or your own with label and kind."""
     label: str | None = Field(None, examples=["instrument"])
-    """Which label of the dataset."""
+    """Which label of the dataset, or one that is computed from the audio, such as audio.level."""
     kind: Kind | None = Field(None, examples=["multiclass"])
     """Decides output, loss, metrics and what an epoch is chosen by."""
     aggregation: Literal["embedding_mean", "prediction"] = Field(TaskChoice.aggregation, examples=["embedding_mean"])
@@ -158,8 +229,16 @@ class BlockShape(Shape):
     """What is fitted on the vectors."""
     metrics: Literal["auto"] | Annotated[list[str], Field(min_length=1)] = Field("auto", examples=["auto"])
     """auto, by the kind of task; or names from `earmark list metric`."""
+    train_shares: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] | None = Field(
+        None, examples=[[0.01, 0.1, 1]]
+    )
+    """Fit on these shares of the training clips too, drawn by class, anew for each seed: how few labels are enough?"""
+    codelength: bool = Field(False, examples=[True])
+    """Also measure how many bits the training targets take, given the embeddings (online coding)."""
     seeds: list[Annotated[int, Field(ge=0)]] = Field([0], min_length=1, examples=[[0, 1, 2]])
     """Of the probes."""
+    per: list[str] = Field([], examples=[["singer", "gender"]])
+    """Other labels of the dataset: the scores are also given for each of their values alone."""
 
 
 class ExperimentShape(Shape):

@@ -21,7 +21,7 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "downstream_models": "probes",
     },
     "task": {"type": "kind", "embedding_aggregation": "aggregation", "feature_aggregation": "aggregation"},
-    "probe": {"type": "kind"},
+    "probe": {"type": "kind", "output_activation": "loss"},
 }
 # By key: old value → ours.
 VALUES: Mapping[str, Mapping[str, str]] = {
@@ -31,19 +31,27 @@ VALUES: Mapping[str, Mapping[str, str]] = {
         "classifier": "mlp",
     },
     "aggregation": {"mean": "embedding_mean"},
+    "save_criterion": {
+        "val_loss": "loss",
+        "val_categorical_accuracy": "accuracy",
+        "val_accuracy": "accuracy",
+        "val_auc": "roc_auc",
+    },
+    "loss": {"softmax": "cross_entropy", "sigmoid": "binary", "linear": "squared"},
     "metrics": {"AUC-ROC": "roc_auc", "AUC-PR": "average_precision", "weighted_score_key": "key_score"},
 }
-# Keys that have no namesake, with the values that say what earmark does anyway.
+# Keys, and values of some, that have no namesake and say what earmark does anyway.
 DROPPED: Mapping[str, Mapping[str, tuple[object, ...]]] = {
     "dataset": {"type": ("custom", "mirdata")},
     "probe": {
         "emb_dim_reduction": (False,),
         "emb_shape": ("infer",),
-        "output_activation": ("auto", "softmax", "sigmoid", "softmax / sigmoid"),
         "optimizer": ("adam",),
-        "train_sampling": ("random",),
-        "save_criterion": ("auto", "val_categorical_accuracy", "val_auc", "val_categorical_accuracy / val_auc"),
     },
+}
+AUTO: Mapping[str, tuple[str, ...]] = {
+    "output_activation": ("auto", "softmax / sigmoid"),
+    "save_criterion": ("val_categorical_accuracy / val_auc",),
 }
 # The same network and weights, which Essentia converted.
 MODELS = {"msd-musicnn": "musicnn-msd"}
@@ -88,9 +96,7 @@ def translate(root: Item) -> tuple[str, ...]:
         for representation in _entries(block, "representations"):
             _layers(representation, said)
         for probe in _entries(block, "probes"):
-            _drop("probe", probe, said)
-            _rename("probe", probe, said)
-            _value("kind", probe.fields.get("kind"), said)
+            _probe(probe, said)
         for metric in _entries(block, "metrics"):
             _value("metrics", metric, said)
     return said.notes
@@ -130,6 +136,29 @@ def _drop(what: str, item: Item, said: Said) -> None:
                     f"Leave '{key}' out."
                 )
             said.dropped[f"{key}: {_shown(came.value)}"] = None
+
+
+def _probe(probe: Item, said: Said) -> None:
+    _reduction(probe, said)
+    _drop("probe", probe, said)
+    for key, values in AUTO.items():
+        if key in probe.fields and probe.fields[key].value in values:
+            said.dropped[f"{key}: {probe.fields.pop(key).value}"] = None
+    _rename("probe", probe, said)
+    for key in ("kind", "loss", "save_criterion"):
+        _value(key, probe.fields.get(key), said)
+    for candidate in _entries(probe, "among"):
+        _probe(candidate, said)
+
+
+def _reduction(probe: Item, said: Said) -> None:
+    """Bring the thesis' {emb_dim_reduction: PCA, emb_shape: 128} to {pca: 128}."""
+    how, size = probe.fields.get("emb_dim_reduction"), probe.fields.get("emb_shape")
+    is_pca = how is not None and (how.value is True or str(how.value).lower() == "pca")
+    if is_pca and size is not None and isinstance(size.value, int):
+        said.renamed["emb_dim_reduction, emb_shape"] = "pca"
+        rest = {key: one for key, one in probe.fields.items() if key not in ("emb_dim_reduction", "emb_shape")}
+        probe.value = {**rest, "pca": size}
 
 
 def _shown(value: object) -> str:

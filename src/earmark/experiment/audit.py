@@ -21,14 +21,15 @@ from earmark.datasets.base import Dataset
 from earmark.deformations import CLEAN
 from earmark.errors import DataError
 from earmark.experiment import engines, leaks, work
+from earmark.experiment.jobs import ClipWork, Shard
 from earmark.experiment.keys import Facts, Keys
 from earmark.experiment.leaks import KINDS, MOST_LEAKS, Audit, Check, Kind, Leak, Tally
-from earmark.experiment.plan import SHARD_CLIPS, ClipWork, Pairing, Part, Plan, Shard
+from earmark.experiment.pairings import Pairing, Part
+from earmark.experiment.plan import SHARD_CLIPS, Plan
 from earmark.experiment.progress import bar
 from earmark.experiment.spec import RepresentationChoice
 from earmark.experiment.subjects import Placed, Subject
-from earmark.representations import base
-from earmark.representations.embed import STATISTICS
+from earmark.representations.embed import STATISTICS, Grain
 from earmark.store import Store
 
 VERSION = 1
@@ -94,10 +95,9 @@ def of_dataset(
     `label`: that one only. Clips whose file is not there are left out. Embeddings go into the store, so that a
     second check, or a run, finds them there. Where a label cannot be split, the reason stands in its checks.
     """
-    store, loaded = Store(places.store_folder()), base.load(representation)
-    facts = {representation: Facts(loaded.card, base.code_sha256(loaded))}
+    store, choice = Store(places.store_folder()), RepresentationChoice(representation)
+    facts = {part.name: Facts.of(part.name) for part in choice.parts}
     keys = Keys(facts, lambda placed: store.remember_hash(placed.clip.path))
-    choice = RepresentationChoice(representation)
     placed = {clip.id: Placed(dataset.name, clip) for clip in dataset.clips if clip.path.is_file()}
     _embed(placed.values(), keys, store, choice, jobs, quiet)
     audits = []
@@ -120,11 +120,14 @@ def of_dataset(
 def _embed(
     placed: Iterable[Placed], keys: Keys, store: Store, choice: RepresentationChoice, jobs: int, quiet: bool
 ) -> None:
-    wants = [(one, keys.want(one, CLEAN, choice)) for one in placed]
-    here = store.has(want.key for _, want in wants)
-    works = [ClipWork(one, keys.hash_of(one), (want,)) for one, want in wants if want.key not in here]
+    wants = [(one, keys.wants(one, CLEAN, choice)) for one in placed]
+    here = store.has(want.key for _, found in wants for want in found)
+    left = [(one, tuple(want for want in found if want.key not in here)) for one, found in wants]
+    works = [ClipWork(one, keys.hash_of(one), found) for one, found in left if found]
     groups = [tuple(works[start : start + SHARD_CLIPS]) for start in range(0, len(works), SHARD_CLIPS)]
-    shards = [Shard(identity.key_of(shard=[one.wants[0].key for one in group]), group) for group in groups]
+    shards = [
+        Shard(identity.key_of(shard=[want.key for one in group for want in one.wants]), group) for group in groups
+    ]
     with engines.Local(store.root, jobs) as engine, bar("embed", len(works), quiet) as shown:
         for done in engine.map(shards, work.embed_shard):
             shown.advance(done.items, done.audio_s)
@@ -133,10 +136,10 @@ def _embed(
 
 def _heard(placed: Sequence[Placed], keys: Keys, store: Store, choice: RepresentationChoice) -> Part:
     """Return the clips that have an embedding, with their keys."""
-    pairs = [(one, keys.want(one, CLEAN, choice).key) for one in placed]
-    here = store.has(key for _, key in pairs)
-    kept = [(one, key) for one, key in pairs if key in here]
-    return Part(tuple(one for one, _ in kept), tuple(key for _, key in kept))
+    named = [(one, tuple(want.key for want in keys.wants(one, CLEAN, choice))) for one in placed]
+    kept = [(one, found) for one, found in named if store.has(found) == set(found)]
+    parts = tuple(zip(*(found for _, found in kept), strict=True)) if kept else ((),) * len(choice.parts)
+    return Part(tuple(one for one, _ in kept), parts)
 
 
 def of_case(
@@ -213,8 +216,8 @@ def _region(placed: Placed, keys: Keys) -> Region:
 def _near(case: Case, keys: Keys, store: Store, choice: RepresentationChoice, heard: Mapping[str, Part]) -> Check:
     layered = choice.layers is not None or choice.reduce == "concat"
     name = f"{choice.name}, layers {choice.layer_name}" if layered else choice.name
-    every = [key for part in heard.values() for key in part.keys]
-    if not heard["train"].keys or not heard["test"].keys or store.has(every) != set(every):
+    every = frozenset(key for part in heard.values() for key in part.embeddings)
+    if not heard["train"].clips or not heard["test"].clips or store.has(every) != every:
         return Check(
             "near", name, "the embeddings are not there: they were left for another time, or every clip failed"
         )
@@ -240,7 +243,7 @@ def _judged(store: Store, choice: RepresentationChoice, heard: Mapping[str, Part
     keys = {role: part.keys for role, part in heard.items()}
     key = identity.key_of(leakage=VERSION, reduce=choice.reduce, keys=keys, groups=groups)
     if not store.file("leakage", key, ".json"):
-        train, valid, test = (_vectors(store, heard[role].keys, choice) for role in ROLES)
+        train, valid, test = (_vectors(store, heard[role], choice) for role in ROLES)
         valid = valid.reshape(len(valid), train.shape[1])
         near = leakage.near_duplicates(train, valid, test, groups["train"], groups["test"])
         matches = {name: array.tolist() for name, array in near.matches._asdict().items()}
@@ -250,13 +253,24 @@ def _judged(store: Store, choice: RepresentationChoice, heard: Mapping[str, Part
     return Near(**kept | {"matches": Matches(np.array(position, np.int64), np.array(alike))})
 
 
-def _vectors(store: Store, keys: Sequence[str], choice: RepresentationChoice) -> Float32[np.ndarray, "clips dim"]:
+def _vectors(store: Store, part: Part, choice: RepresentationChoice) -> Float32[np.ndarray, "clips dim"]:
     """Return the mean over time of each clip, and over layers unless they are laid side by side."""
-    mean, chunks = STATISTICS.index("mean"), []
+    if not part.clips:
+        return np.zeros((0, 0), np.float32)
+    return np.concatenate([_means(store, keys, part.grain, choice) for keys in part.parts], axis=1)
+
+
+def _means(
+    store: Store, keys: Sequence[str], grain: Grain, choice: RepresentationChoice
+) -> Float32[np.ndarray, "clips dim"]:
+    mean, found = STATISTICS.index("mean"), []
     for start in range(0, len(keys), CHUNK_ROWS):
-        stored = store.get(keys[start : start + CHUNK_ROWS])[:, :, mean]
-        chunks.append(stored.mean(axis=1) if choice.reduce == "mean" else stored.reshape(len(stored), -1))
-    return np.concatenate(chunks) if chunks else np.zeros((0, 0), np.float32)
+        for rows in store.get_each(keys[start : start + CHUNK_ROWS]):
+            layers = (
+                rows[:, mean] if grain == "clip" else (rows if grain == "frames" else rows[:, :, mean]).mean(axis=0)
+            )
+            found.append(layers.mean(axis=0) if choice.reduce == "mean" else layers.reshape(-1))
+    return np.stack(found)
 
 
 def findings(audits: Iterable[Audit], kinds: Iterable[Kind] = tuple(KINDS)) -> list[Finding]:

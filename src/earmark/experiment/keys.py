@@ -11,7 +11,8 @@ from earmark.experiment.spec import RepresentationChoice
 from earmark.experiment.subjects import Placed
 from earmark.identity import file_sha256, key_of
 from earmark.nouns import Card, Clip
-from earmark.representations.embed import STATISTICS
+from earmark.representations import base, features
+from earmark.representations.embed import STATISTICS, Grain
 
 Identity = list[dict[str, object]]
 Region = tuple[int, int | None] | None
@@ -25,15 +26,22 @@ class Facts:
     code_sha256: str = ""
     by_clip: bool = False
 
+    @classmethod
+    def of(cls, name: str) -> "Facts":
+        """Load a representation and return its facts. Raises what `base.load` raises."""
+        loaded = base.load(name)
+        return cls(loaded.card, base.code_sha256(loaded), isinstance(loaded, features.OfClip))
+
 
 @dataclass(frozen=True)
 class Want:
-    """One embedding of one clip."""
+    """One embedding of one clip: pooled over all of it, over each segment, or every frame (`grain`)."""
 
     key: str
     chain: Chain
     seed: int | None
     choice: RepresentationChoice
+    grain: Grain = "clip"
 
 
 @dataclass
@@ -43,12 +51,20 @@ class Keys:
     facts: Mapping[str, Facts]
     hash_of: Callable[[Placed], str]
     regions: dict[tuple[str, str], Region] = field(default_factory=dict)
-    known: dict[tuple[str, str, Chain, RepresentationChoice], Want] = field(default_factory=dict)
+    known: dict[tuple[str, str, Chain, RepresentationChoice, Grain], Want] = field(default_factory=dict)
     files: dict[Chain, Mapping[str, str]] = field(default_factory=dict)
 
-    def want(self, placed: Placed, chain: Chain, choice: RepresentationChoice) -> Want:
-        """Return the embedding of a clip under a chain by a representation, with its key."""
-        name = (placed.dataset, placed.clip.id, chain, choice)
+    def wants(
+        self, placed: Placed, chain: Chain, choice: RepresentationChoice, grain: Grain = "clip"
+    ) -> tuple[Want, ...]:
+        """Return the embeddings of a clip that a choice is made of: one, or of a joined name one a part."""
+        parts = choice.parts
+        if len(parts) > 1:  # one with a single layer gives that beside whichever of the others
+            parts = tuple(replace(p, layers=None) if self.facts[p.name].card.layers == 1 else p for p in parts)
+        return tuple(self._want(placed, chain, part, grain) for part in parts)
+
+    def _want(self, placed: Placed, chain: Chain, choice: RepresentationChoice, grain: Grain) -> Want:
+        name = (placed.dataset, placed.clip.id, chain, choice, grain)
         if name not in self.known:
             files, clip = self._files(chain), placed.clip
             seed = deformations.clip_seed(chain, placed.dataset, clip.id, files) if chain.steps else None
@@ -56,8 +72,8 @@ class Keys:
             if facts.by_clip:  # what is known by ids differs between clips of one and the same audio
                 facts = replace(facts, code_sha256=key_of(code_sha256=facts.code_sha256, clip=clip.id))
             content = self.hash_of(placed), self._region(placed), deformations.identity_of(chain, files)
-            key = embedding_key(*content, seed, choice, facts)
-            self.known[name] = Want(key, chain, seed, choice)
+            key = embedding_key(*content, seed, choice, facts, grain)
+            self.known[name] = Want(key, chain, seed, choice, grain)
         return self.known[name]
 
     def _region(self, placed: Placed) -> Region:
@@ -74,7 +90,13 @@ class Keys:
 
 
 def embedding_key(
-    audio_sha256: str, region: Region, chain: Identity, seed: int | None, choice: RepresentationChoice, facts: Facts
+    audio_sha256: str,
+    region: Region,
+    chain: Identity,
+    seed: int | None,
+    choice: RepresentationChoice,
+    facts: Facts,
+    grain: Grain = "clip",
 ) -> str:
     """Return the key of an embedding: everything that can change its numbers, and nothing else."""
     return key_of(
@@ -90,8 +112,8 @@ def embedding_key(
         layers=choice.layers,
         segment_s=choice.segment_s,
         segment_hop_s=choice.segment_hop_s,
-        statistics=STATISTICS,
-        precision="float32",
+        statistics=STATISTICS if grain == "clip" else (grain, *STATISTICS),
+        precision=choice.precision,
         runtime="torch",
     )
 

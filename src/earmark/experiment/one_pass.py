@@ -20,8 +20,9 @@ from earmark.deformations import Chain
 from earmark.errors import AudioError, UserError
 from earmark.experiment import devices
 from earmark.experiment.costs import Cost, peak_bytes
+from earmark.experiment.jobs import ClipWork
 from earmark.experiment.keys import Want
-from earmark.experiment.plan import ClipWork
+from earmark.experiment.passes import Pass, passes
 from earmark.nouns import Card, Clip
 from earmark.representations import base, features
 from earmark.representations.base import Representation
@@ -29,23 +30,6 @@ from earmark.representations.embed import BATCH_ON_GPU, Finished, Loop, device_o
 
 Samples = Float32[np.ndarray, " samples"]
 AtRate = Callable[[int], Samples]
-
-
-@dataclass(frozen=True)
-class Pass:
-    """One way through one representation; `layers` are those of every want that it serves (None: all)."""
-
-    name: str
-    segment_s: float | None
-    segment_hop_s: float | None
-    layers: tuple[int, ...] | None
-
-    def of(self, want: Want, vectors: Float32[np.ndarray, "layers 2 dim"]) -> Float32[np.ndarray, "wanted 2 dim"]:
-        """Return what one want asked for, of what all of them did."""
-        if want.choice.layers is None:
-            return vectors
-        held = range(len(vectors)) if self.layers is None else self.layers
-        return vectors[[held.index(layer) for layer in want.choice.layers]]
 
 
 class Answer(NamedTuple):
@@ -60,7 +44,7 @@ class Vectors(NamedTuple):
     """A pass that went well: the card of what it went through, and the device it was computed on."""
 
     made_by: Pass
-    vectors: Float32[np.ndarray, "layers 2 dim"]
+    vectors: Float32[np.ndarray, "..."]
     card: Card
     device: str
 
@@ -78,11 +62,20 @@ def representation(name: str, device: str) -> Representation:
     return loaded.to(device) if isinstance(loaded, torch.nn.Module) else loaded
 
 
+def batch_of(device: str, *, is_batchable: bool) -> int:
+    """Return how many segments of one length go through together: many on a GPU, if that changes no number."""
+    return BATCH_ON_GPU if device != devices.CPU and is_batchable else 1
+
+
 @dataclass
 class OnePass:
-    """Everything wanted of the clips of a shard. `audio_s` counts each clip once a chain."""
+    """Everything wanted of the clips of a shard. `audio_s` counts each clip once a chain.
+
+    `alone` names the representations that must not hear two clips at once.
+    """
 
     device: str
+    alone: frozenset[str] = frozenset()
     audio_s: float = 0.0
     _loops: dict[Pass, Loop[_Tag]] = field(default_factory=dict, init=False)
     _n_bytes: dict[Pass, int] = field(default_factory=dict, init=False)
@@ -123,7 +116,8 @@ class OnePass:
             vectors = _own_vectors(owner, work.placed.clip, want)
         except UserError as error:
             return Answer(work, (want,), str(error))
-        return Answer(work, (want,), Vectors(Pass(name, None, None, None), vectors, owner.card, devices.CPU))
+        made_by = Pass(name, None, None, want.choice.precision, want.grain, None)
+        return Answer(work, (want,), Vectors(made_by, vectors, owner.card, devices.CPU))
 
     def rest(self) -> Iterator[Answer]:
         """Yield what still waited."""
@@ -147,7 +141,7 @@ class OnePass:
 
     def _passes(self, wants: Iterable[Want]) -> tuple[dict[Pass, tuple[Want, ...]], dict[Want, str]]:
         """Return the passes that serve all wants, and the wants for layers that do not exist, with the reason."""
-        groups: dict[tuple[str, float | None, float | None], list[Want]] = {}
+        right: list[Want] = []
         wrong: dict[Want, str] = {}
         for want in wants:
             choice, card = want.choice, representation(want.choice.name, self.device).card
@@ -156,14 +150,15 @@ class OnePass:
             except UserError as error:
                 wrong[want] = str(error)
             else:
-                groups.setdefault((choice.name, choice.segment_s, choice.segment_hop_s), []).append(want)
-        return {Pass(*name, _union(group)): tuple(group) for name, group in groups.items()}, wrong
+                right.append(want)
+        return passes(right), wrong
 
     def _loop(self, one: Pass) -> Loop[_Tag]:
         if one not in self._loops:
             network = representation(one.name, self.device)
-            batch = 1 if device_of(network).type == devices.CPU else BATCH_ON_GPU
-            self._loops[one] = Loop(network, one.layers, one.segment_s, one.segment_hop_s, batch)
+            batch = batch_of(device_of(network).type, is_batchable=one.name not in self.alone)
+            bf16 = one.precision == "bf16"
+            self._loops[one] = Loop(network, one.layers, one.segment_s, one.segment_hop_s, batch, one.grain, bf16)
         return self._loops[one]
 
     def _answers(self, one: Pass, finished: Iterable[Finished[_Tag]]) -> Iterator[Answer]:
@@ -207,8 +202,8 @@ class OnePass:
         )
 
 
-def _own_vectors(owner: features.OfClip, clip: Clip, want: Want) -> Float32[np.ndarray, "layers 2 dim"]:
-    """Return mean and deviation of a clip's own frames. Raises UserError for what cannot be had of them."""
+def _own_vectors(owner: features.OfClip, clip: Clip, want: Want) -> Float32[np.ndarray, "..."]:
+    """Return what is wanted of a clip's own frames. Raises UserError for what cannot be had of them."""
     if want.chain.steps:
         raise UserError(f"'{owner.card.name}': features were computed of clean audio, not under '{want.chain.name}'")
     if want.choice.segment_s is not None:
@@ -216,33 +211,29 @@ def _own_vectors(owner: features.OfClip, clip: Clip, want: Want) -> Float32[np.n
             f"'{owner.card.name}': features were computed elsewhere and cannot be cut. Leave segment_s out."
         )
     base.check_call(torch.zeros(1, owner.card.min_samples), want.choice.layers, owner.card)
-    frames = owner.of_clip(clip.id).astype(np.float64)
-    if not np.isfinite(frames).all():
-        raise UserError(f"'{owner.card.name}' gave numbers that are not finite")
-    return np.stack([frames.mean(1), frames.std(1)], axis=1).astype(np.float32)
-
-
-def _union(wants: Iterable[Want]) -> tuple[int, ...] | None:
-    """Return the layers that any of the wants asks for, from the first to the deepest; None: all of them."""
-    asked: set[int] = set()
-    for want in wants:
-        if want.choice.layers is None:
-            return None
-        asked.update(want.choice.layers)
-    return tuple(sorted(asked))
+    own = owner.of_clip(clip.id)
+    if want.grain == "frames":
+        frames = own.swapaxes(0, 1)
+        return frames if want.choice.layers is None else frames[:, list(want.choice.layers)]
+    exact = own.astype(np.float64)
+    vectors = np.stack([exact.mean(1), exact.std(1)], axis=1).astype(np.float32)
+    if want.choice.layers is not None:
+        vectors = vectors[list(want.choice.layers)]
+    return vectors if want.grain == "clip" else vectors[None]
 
 
 def _open(work: ClipWork) -> "_Whole | _Streamed":
     """Return a clip in the way that suits its length. Raises AudioError when it cannot be read."""
     clip = work.placed.clip
     if not any(want.chain.steps for want in work.wants):
-        length_s = _length_s(clip)
+        length_s = seconds_of(clip)
         if length_s > audio.STREAMED_ABOVE_S:
             return _Streamed(clip, length_s)
     return _Whole(audio.read(clip.path, None, clip.start_s, clip.end_s))
 
 
-def _length_s(clip: Clip) -> float:
+def seconds_of(clip: Clip) -> float:
+    """Return the length of a clip, read from the head of its file. Raises AudioError when that cannot be."""
     end_s = audio.info(clip.path).duration_s if clip.end_s is None else clip.end_s
     return end_s - (clip.start_s or 0.0)
 

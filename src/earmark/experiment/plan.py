@@ -7,78 +7,19 @@ engines schedule them and know nothing else.
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 from earmark import audio, identity
-from earmark.deformations import CLEAN, Chain
+from earmark.deformations import CLEAN
+from earmark.experiment.asked import of_subject
+from earmark.experiment.jobs import CODELENGTHS, PROBES, SCORE, ClipWork, Fit, Made, Scoring, Shard
 from earmark.experiment.keys import Keys, Want
-from earmark.experiment.spec import Block, Experiment, ProbeChoice, RepresentationChoice
+from earmark.experiment.pairings import grains_of
+from earmark.experiment.spec import Block, Experiment
 from earmark.experiment.subjects import Placed, Subject
-from earmark.metrics import defaults
 from earmark.store import Store
 
 SHARD_CLIPS = 64
-PROBE_VERSION, SCORE_VERSION = 1, 1
-
-
-@dataclass(frozen=True)
-class ClipWork:
-    """A clip that is decoded once for all the embeddings wanted of it."""
-
-    placed: Placed
-    audio_sha256: str
-    wants: tuple[Want, ...]
-
-
-@dataclass(frozen=True)
-class Shard:
-    """The unit of embedding work, named by its content."""
-
-    name: str
-    works: tuple[ClipWork, ...]
-
-
-@dataclass(frozen=True)
-class Part:
-    """Clips with an embedding, and those embeddings' keys in the same order."""
-
-    clips: tuple[Placed, ...]
-    keys: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Pairing:
-    """A subject seen through one representation. `tests` holds the test clips by the name of the chain."""
-
-    subject: Subject
-    choice: RepresentationChoice
-    train: Part
-    valid: Part
-    tests: Mapping[str, Part]
-    key: str
-
-
-@dataclass(frozen=True)
-class Fit:
-    """One probe to fit, all seeds in one stack; `keys` are the probes' keys in the order of the seeds."""
-
-    pairing: Pairing
-    probe: ProbeChoice
-    seeds: tuple[int, ...]
-    keys: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """A probe scored under its conditions: chain name → key of the answer. No probe: the constant predictor."""
-
-    pairing: Pairing
-    probe: ProbeChoice | None
-    seeds: tuple[int, ...]
-    probe_keys: tuple[str, ...]
-    metrics: tuple[str, ...]
-    conditions: Mapping[str, str]
-    resamples: int
-    ci_level: float
 
 
 @dataclass(frozen=True)
@@ -91,12 +32,17 @@ class Count:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done (`shards`, `fits`, `scorings`) and everything that the answer is made of (`answers`)."""
+    """What is to be done (`shards`, `fits`, `codings`, `scorings`), and what the answer is made of.
+
+    `codings` are description lengths to measure; `answers` and `coded` are all scores and all description lengths.
+    """
 
     shards: tuple[Shard, ...]
     fits: tuple[Fit, ...]
+    codings: tuple[Fit, ...]
     scorings: tuple[Scoring, ...]
     answers: tuple[Scoring, ...]
+    coded: tuple[Fit, ...]
     embeddings: Count
     probes: Count
     scores: Count
@@ -105,7 +51,7 @@ class Plan:
     @property
     def jobs(self) -> int:
         """Number of jobs still to run."""
-        return len(self.shards) + len(self.fits) + len(self.scorings)
+        return len(self.shards) + len(self.fits) + len(self.codings) + len(self.scorings)
 
 
 def make(
@@ -120,25 +66,28 @@ def make(
     here = store.has(wanted)
     failed = frozenset(key for key in wanted.keys() - here if _has_failed(store, key))
     missing = {key: work for key, work in wanted.items() if "embed" in force or (key not in here and key not in failed)}
-    answers, fits = [], []
-    for block in experiment.blocks:
-        for subject in subjects[block]:
-            pairings = [_pairing(subject, choice, block.deformations, keys, failed) for choice in block.representations]
-            hearing_nothing = min(pairings, key=lambda pairing: pairing.key)  # whichever comes first in the file
-            answers.append(_scoring(experiment, block, hearing_nothing, None))
-            for pairing in pairings:
-                for probe in block.probes:
-                    fits.append(_fit(pairing, probe, sorted(block.seeds)))
-                    answers.append(_scoring(experiment, block, pairing, fits[-1]))
-    to_fit = [_without(fit, store, "probe" in force) for fit in fits]
+    found = [
+        of_subject(experiment, block, subject, keys, failed)
+        for block in experiment.blocks
+        for subject in subjects[block]
+    ]
+    fits, codings, answers = (
+        [one for each in found for one in each.fits],
+        [one for each in found for one in each.codings],
+        [one for each in found for one in each.answers],
+    )
+    to_code = [_without(coding, store, "probe" in force, CODELENGTHS) for coding in codings]
+    to_fit = [_without(fit, store, "probe" in force, PROBES) for fit in fits]
     to_score = [_unscored(scoring, store, "score" in force) for scoring in answers]
     return Plan(
         shards=_shards(missing, keys),
         fits=tuple(fit for fit in to_fit if fit.seeds),
+        codings=tuple(coding for coding in to_code if coding.seeds),
         scorings=tuple(scoring for scoring in to_score if scoring.conditions),
         answers=tuple(answers),
+        coded=tuple(codings),
         embeddings=Count(len(wanted), len(missing)),
-        probes=Count(len({key for fit in fits for key in fit.keys}), len({k for fit in to_fit for k in fit.keys})),
+        probes=Count(_seeds([*fits, *codings]), _seeds([*to_fit, *to_code])),
         scores=Count(_conditions(answers), _conditions(to_score)),
         failed=failed,
     )
@@ -149,6 +98,10 @@ def _has_failed(store: Store, key: str) -> bool:
     if store.file("failures", key, ".json") is None:
         return False
     return not audio.is_outdated(str(json.loads(store.read_file("failures", key, ".json"))["reason"]))
+
+
+def _seeds(fits: Iterable[Fit]) -> int:
+    return len({key for fit in fits for key in fit.keys})
 
 
 def _conditions(scorings: Iterable[Scoring]) -> int:
@@ -163,13 +116,12 @@ def _wanted(
     for block in experiment.blocks:
         for subject in subjects[block]:
             for choice in block.representations:
-                for placed in (*subject.train, *subject.valid, *subject.test):
-                    want = keys.want(placed, CLEAN, choice)
-                    wanted[want.key] = (placed, want)
-                for chain in block.deformations:
-                    for placed in subject.test:
-                        want = keys.want(placed, chain, choice)
-                        wanted[want.key] = (placed, want)
+                for grain in grains_of(block):
+                    for chain in (CLEAN, *block.deformations):
+                        heard = (*subject.train, *subject.valid, *subject.test) if chain == CLEAN else subject.test
+                        for placed in heard:
+                            wants = keys.wants(placed, chain, choice, grain)
+                            wanted.update((want.key, (placed, want)) for want in wants)
     return wanted
 
 
@@ -189,70 +141,13 @@ def _shards(missing: Mapping[str, tuple[Placed, Want]], keys: Keys) -> tuple[Sha
     return tuple(shards)
 
 
-def _pairing(
-    subject: Subject, choice: RepresentationChoice, chains: Sequence[Chain], keys: Keys, failed: Collection[str]
-) -> Pairing:
-    def part(placed: Sequence[Placed], chain: Chain) -> Part:
-        pairs = [(one, keys.want(one, chain, choice).key) for one in placed]
-        kept = [(one, key) for one, key in pairs if key not in failed]
-        return Part(tuple(one for one, _ in kept), tuple(key for _, key in kept))
-
-    train, valid = part(subject.train, CLEAN), part(subject.valid, CLEAN)
-    key = identity.key_of(
-        train=train.keys,
-        valid=valid.keys,
-        train_targets=subject.targets(train.clips).tolist(),
-        valid_targets=subject.targets(valid.clips).tolist(),
-        classes=subject.classes,
-        kind=subject.task.kind,
-        reduce=choice.reduce,
-        pool=choice.pool,
-    )
-    return Pairing(subject, choice, train, valid, {c.name: part(subject.test, c) for c in (CLEAN, *chains)}, key)
-
-
-def _fit(pairing: Pairing, probe: ProbeChoice, seeds: Sequence[int]) -> Fit:
-    keys = tuple(
-        identity.key_of(probe=PROBE_VERSION, data=pairing.key, recipe=vars(probe.recipe), seed=seed) for seed in seeds
-    )
-    return Fit(pairing, probe, tuple(seeds), keys)
-
-
-def _scoring(experiment: Experiment, block: Block, pairing: Pairing, fit: Fit | None) -> Scoring:
-    """Return what is scored: a probe under every chain; the constant predictor, which hears nothing, only clean."""
-    subject = pairing.subject
-    probe_keys = fit.keys if fit else (identity.key_of(constant=pairing.key),)
-    metrics = block.metrics or defaults(subject.task.kind)
-    conditions = {
-        chain: identity.key_of(
-            score=SCORE_VERSION,
-            probes=probe_keys,
-            test=part.keys,
-            targets=subject.targets(part.clips).tolist(),
-            clips=[one.clip.id for one in part.clips],
-            groups=[one.clip.group for one in part.clips],
-            task=subject.task.name,
-            metrics=sorted(metrics),
-            resamples=experiment.resamples,
-            ci_level=experiment.ci_level,
-        )
-        for chain, part in pairing.tests.items()
-        if fit or chain == CLEAN.name
-    }
-    probe, seeds = (fit.probe, fit.seeds) if fit else (None, ())
-    return Scoring(pairing, probe, seeds, probe_keys, metrics, conditions, experiment.resamples, experiment.ci_level)
-
-
-def _without(fit: Fit, store: Store, force: bool) -> Fit:
+def _without(fit: Fit, store: Store, force: bool, made: Made) -> Fit:
     """Return a fit with only the seeds that the store lacks."""
-    pairs = [(s, k) for s, k in zip(fit.seeds, fit.keys, strict=True) if force or not store.file("probes", k, PROBE)]
-    return replace(fit, seeds=tuple(seed for seed, _ in pairs), keys=tuple(key for _, key in pairs))
+    left = [force or not store.file(made.folder, key, made.suffix) for key in fit.keys]
+    return replace(fit, seeds=tuple(compress(fit.seeds, left)), keys=tuple(compress(fit.keys, left)))
 
 
 def _unscored(scoring: Scoring, store: Store, force: bool) -> Scoring:
     """Return a scoring with only the conditions that the store lacks."""
     left = {chain: key for chain, key in scoring.conditions.items() if force or not store.file("scores", key, SCORE)}
     return replace(scoring, conditions=left)
-
-
-PROBE, SCORE, PREDICTIONS = ".safetensors", ".json", ".parquet"

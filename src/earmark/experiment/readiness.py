@@ -1,9 +1,11 @@
 """What an experiment asks for that is not here, and what it asks for that makes little sense."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from earmark import conformance
+from earmark.conformance import Verdict
 from earmark.datasets import names
 from earmark.deformations import Chain
 from earmark.errors import MissingPart
@@ -49,10 +51,13 @@ def _cut(block: Block, load: Load, is_here: Callable[[str, str, Callable[[], obj
         here = [is_here("dataset", name, partial(load, name, choice.dir)) for name in sides]
         if all(here):
             datasets.append(choice)
-    named = ((choice, partial(base.load, choice.name)) for choice in block.representations)
-    representations = tuple(choice for choice, get in named if is_here("representation", choice.name, get))
+    representations = []
+    for heard in block.representations:
+        here = [is_here("representation", part.name, partial(base.load, part.name)) for part in heard.parts]
+        if all(here):
+            representations.append(heard)
     # Without a representation there is nothing to score, not even by the constant predictor.
-    return replace(block, datasets=tuple(datasets) if representations else (), representations=representations)
+    return replace(block, datasets=tuple(datasets) if representations else (), representations=tuple(representations))
 
 
 def refusal(missing: tuple[Missing, ...]) -> MissingPart:
@@ -81,3 +86,13 @@ def _mp3_kbps(chain: Chain) -> float | None:
     """Return the lowest bit rate that a chain compresses to, or None when it does not."""
     rates = [step.params.get("max_bitrate") for step in chain.steps if step.type == "Mp3Compression"]
     return min((float(rate) for rate in rates if isinstance(rate, int | float)), default=None)
+
+
+def broken_laws(verdicts: Mapping[str, Sequence[Verdict]]) -> Iterator[str]:
+    """Yield a line for each representation, by name, of which a check here found that it breaks laws."""
+    for name, found in verdicts.items():
+        if any(one.broken for one in found):
+            yield (
+                f"{name}: {conformance.summary(found)} when it was checked here, so its numbers are in doubt. "
+                f"`earmark check representation {name}` says why."
+            )

@@ -11,16 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import get_args, get_type_hints
 
 import polars as pl
 
-from earmark import __version__, durable, identity, places
-from earmark.analysis import tables
+from earmark import __version__, durable, places
+from earmark.analysis import attributes, tables
 from earmark.errors import DataError, UnknownName
 from earmark.experiment import leaks
+from earmark.experiment.jobs import PREDICTIONS, PROBE
 from earmark.experiment.leaks import Audit
-from earmark.experiment.plan import PREDICTIONS, PROBE, SCORE, Plan, Scoring
+from earmark.experiment.plan import Plan
 from earmark.nouns import Failure, Result
 from earmark.store import Store
 
@@ -78,9 +79,11 @@ def find(name: Path | str) -> Path:
     return found
 
 
-def table(run: Run | Path | str, metric: str | None = None, average: str | None = None) -> str:
-    """Return the tables of a run, or of a run's id or folder, as Markdown."""
+def table(run: Run | Path | str, metric: str | None = None, average: str | None = None, per: str | None = None) -> str:
+    """Return the tables of a run, or of a run's id or folder, as Markdown; `per`: for each value of an attribute."""
     found = run if isinstance(run, Run) else read(find(run))
+    if per is not None:
+        return tables.markdown(attributes.by_attribute(found.rows, per, metric, average))
     return tables.markdown(tables.tables(found.rows, metric, average))
 
 
@@ -122,13 +125,18 @@ def _export(folder: Path, plan: Plan, store: Store) -> Iterator[Mapping[str, obj
                 "dataset": subject.dataset,
                 "split": subject.split,
                 "fold": subject.fold,
+                "train_share": scoring.train_share,
                 "representation": choice.name if scoring.probe else "constant",
                 "layer": choice.layer_name if scoring.probe else "",
-                "pool": "+".join(choice.pool) if scoring.probe else "",
+                "pool": scoring.pairing.pool_name if scoring.probe else "",
                 "probe": scoring.probe.name if scoring.probe else "constant",
                 "probes": dict(zip(map(str, scoring.seeds), scoring.probe_keys, strict=False)),
                 "deformation": chain,
                 "classes": subject.classes,
+                "kind": subject.task.kind,
+                "metrics": scoring.metrics,
+                "resamples": scoring.resamples,
+                "ci_level": scoring.ci_level,
             }
 
 
@@ -155,47 +163,3 @@ def environment() -> dict[str, object]:
         "cpus": os.cpu_count(),
         "libraries": {name: metadata.version(name) for name in LIBRARIES},
     }
-
-
-def rows(plan: Plan, store: Store, run: str, unverified: Mapping[str, bool]) -> Iterator[Result]:
-    """Yield the rows of every answer that the store holds, in the order of the experiment."""
-    for scoring in plan.answers:
-        for chain, key in scoring.conditions.items():
-            found = store.file("scores", key, SCORE)
-            if found is not None:
-                answer = json.loads(found.read_text("utf-8"))
-                heard = identity.key_of(test=scoring.pairing.tests[chain].keys)
-                for number in sorted(answer.pop("numbers"), key=lambda one: scoring.metrics.index(one["metric"])):
-                    yield _row(scoring, chain, number, answer | {"run": run, "embedding_key": heard}, unverified)
-
-
-def _row(
-    scoring: Scoring, chain: str, number: Mapping[str, Any], answer: Mapping[str, Any], unverified: Mapping[str, bool]
-) -> Result:
-    pairing = scoring.pairing
-    subject, choice, part = pairing.subject, pairing.choice, pairing.tests[chain]
-    seeds = dict(zip(scoring.seeds, scoring.probe_keys, strict=False))
-    constant = scoring.probe is None
-    seed = number["seed"]
-    return Result(
-        task=subject.task.name,
-        dataset=subject.dataset,
-        dataset_version=subject.dataset_version,
-        split=subject.split,
-        fold=subject.fold,
-        representation="constant" if constant else choice.name,
-        layer="" if constant else choice.layer_name,
-        pool="" if constant else "+".join(choice.pool),
-        deformation=chain,
-        severity=None,
-        probe="constant" if scoring.probe is None else scoring.probe.name,
-        preset=None if scoring.probe is None else scoring.probe.preset,
-        n_seeds=1 if seed is not None or constant else len(scoring.seeds),
-        ci_level=scoring.ci_level,
-        n_failed=len(subject.test) - len(part.clips),
-        unverified=subject.unverified or (not constant and unverified[choice.name]),
-        probe_key=seeds[seed] if seed is not None else identity.key_of(probes=scoring.probe_keys),
-        code_version=__version__,
-        **number,
-        **answer,
-    )

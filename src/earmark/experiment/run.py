@@ -17,11 +17,12 @@ from typing import Literal, get_args
 from earmark import durable, identity, places
 from earmark.deformations import CLEAN
 from earmark.errors import AudioError, Refused, UnknownName
-from earmark.experiment import audit, costs, devices, engines, leaks, readiness, results, spec, work
-from earmark.experiment import plan as planning
+from earmark.experiment import audit, costs, devices, engines, leaks, readiness, results, rows, spec, work
 from earmark.experiment.costs import Cost
 from earmark.experiment.devices import Device
-from earmark.experiment.plan import Plan, Scoring, Shard
+from earmark.experiment.jobs import PROBE, Fit, Scoring, Shard
+from earmark.experiment.pairings import Part
+from earmark.experiment.plan import Plan
 from earmark.experiment.progress import bar
 from earmark.experiment.results import Run
 from earmark.experiment.spec import Experiment
@@ -63,10 +64,10 @@ def run(
     if stage is not None and stage not in STAGES:
         raise UnknownName("stage", stage, STAGES)
     kept = _Kept(skip_clean, skip_deformed, devices.choose(device))
-    prepared = study(source, overrides)
+    prepared = study(source, overrides, jobs=jobs, quiet=quiet)
     if prepared.missing:
         raise readiness.refusal(prepared.missing)
-    folder = run_folder(prepared.experiment, run_id)
+    folder = run_folder(prepared.asked, run_id)
     if overwrite == "never" and (folder / results.ROWS).exists():
         raise Refused(f"The run '{folder.name}' has results already and --overwrite never was given.")
     with _logged(folder), engines.Local(prepared.store.root, jobs) as engine:
@@ -144,7 +145,7 @@ def _embed(
     shards = [shard for shard in map(kept.shard, plan.shards) if shard.works]
     total = sum(len(one.wants) for shard in shards for one in shard.works)
     with bar("embed", total, quiet) as shown:
-        for done in engine.map(shards, partial(work.embed_shard, device=kept.device)):
+        for done in engine.map(shards, partial(work.embed_shard, device=kept.device, alone=prepared.alone)):
             shown.advance(done.items, done.audio_s)
             kept.spent.extend(done.costs)
             for failure in done.failures:
@@ -157,13 +158,17 @@ def _embed(
 def _probe(
     prepared: Study, plan: Plan, kept: _Kept, engine: engines.Local, on_error: str, quiet: bool, notes: list[str]
 ) -> int:
-    here = prepared.store.has(key for fit in plan.fits for part in _fitted_on(fit) for key in part.keys)
-    ready = [fit for fit in plan.fits if all(part.keys and here.issuperset(part.keys) for part in _fitted_on(fit))]
+    fitted_on = (part for fit in (*plan.fits, *plan.codings) for part in _fitted_on(fit))
+    here = prepared.store.has(key for part in fitted_on for key in part.embeddings)
+    ready = [fit for fit in plan.fits if all(_is_here(part, here) for part in _fitted_on(fit))]
     _left(notes, "probes", len(plan.fits) - len(ready), "clean embeddings")
-    with bar("probe", sum(len(fit.keys) for fit in ready), quiet) as shown:
+    codings = [coding for coding in plan.codings if all(_is_here(part, here) for part in _fitted_on(coding))]
+    with bar("probe", sum(len(fit.keys) for fit in (*ready, *codings)), quiet) as shown:
         for done in engine.map(ready, work.fit_probe):
             shown.advance(done.items)
-    return len(ready)
+        for done in engine.map(codings, work.code_targets):
+            shown.advance(done.items)
+    return len(ready) + len(codings)
 
 
 def _score(
@@ -182,17 +187,21 @@ def _score(
 _STAGES = {"embed": _embed, "probe": _probe, "score": _score}
 
 
-def _fitted_on(fit: planning.Fit) -> tuple[planning.Part, planning.Part]:
+def _fitted_on(fit: Fit) -> tuple[Part, Part]:
     return fit.pairing.train, fit.pairing.valid
 
 
 def _scorable(store: Store, scoring: Scoring) -> Scoring:
     """Return the scoring with only the conditions whose probes and test embeddings are there."""
-    if scoring.probe and not all(store.file("probes", key, planning.PROBE) for key in scoring.probe_keys):
+    if scoring.probe and not all(store.file("probes", key, PROBE) for key in scoring.probe_keys):
         return replace(scoring, conditions={})
-    tests = {chain: part.keys for chain, part in scoring.pairing.tests.items()} if scoring.pairing.train.keys else {}
-    ready = {c: key for c, key in scoring.conditions.items() if tests.get(c) and store.has(tests[c]) == set(tests[c])}
-    return replace(scoring, conditions=ready)
+    tests = scoring.pairing.tests if scoring.pairing.train.clips else {}
+    here = {chain: _is_here(part, store.has(part.embeddings)) for chain, part in tests.items()}
+    return replace(scoring, conditions={c: key for c, key in scoring.conditions.items() if here.get(c)})
+
+
+def _is_here(part: Part, here: set[str]) -> bool:
+    return bool(part.clips) and here >= part.embeddings
 
 
 def _left(notes: list[str], what: str, count: int, lacking: str) -> None:
@@ -215,14 +224,14 @@ def run_folder(experiment: Experiment, run_id: str | None) -> Path:
 
 def _finish(prepared: Study, plan: Plan, folder: Path, done: int, notes: tuple[str, ...]) -> Run:
     _tidy(prepared.store)
-    rows = tuple(results.rows(plan, prepared.store, folder.name, prepared.unverified))
+    found = tuple(rows.of_plan(plan, prepared.store, folder.name, prepared.unverified))
     failures = failed_clips(prepared, plan)
-    durable.write_file(folder / "experiment.yml", spec.to_yaml(prepared.experiment).encode())
+    durable.write_file(folder / "experiment.yml", spec.to_yaml(prepared.asked).encode())
     durable.write_file(folder / "plan.json", json.dumps(summary(plan), indent=1).encode())
     audits = audit.of_run(plan, prepared.keys, prepared.store)
     log.info("%s", leaks.summary(audits))
-    results.write(folder, plan, prepared.store, rows, failures, audits)
-    return Run(folder, rows, failures, done, (*notes, *leaks.notes(audits)), audits)
+    results.write(folder, plan, prepared.store, found, failures, audits)
+    return Run(folder, found, failures, done, (*notes, *leaks.notes(audits)), audits)
 
 
 def _tidy(store: Store) -> None:

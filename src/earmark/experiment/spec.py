@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from earmark import deformations, lookup
+from earmark import deformations, lookup, metrics
 from earmark.datasets import names
 from earmark.deformations import Chain, Step
 from earmark.errors import UserError
@@ -26,10 +26,12 @@ from earmark.experiment._choices import (
     Block,
     DatasetChoice,
     Experiment,
+    Precision,
     ProbeChoice,
     RepresentationChoice,
     TaskChoice,
 )
+from earmark.nouns import Kind
 from earmark.representations import base
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "Chain",
     "DatasetChoice",
     "Experiment",
+    "Precision",
     "ProbeChoice",
     "RepresentationChoice",
     "Step",
@@ -103,7 +106,7 @@ def _experiment(root: _yaml.Item, path: Path, overrides: Sequence[str]) -> Exper
 def check_names(experiment: Experiment) -> None:
     """Raise at its place for the first name that no room knows, or that cannot be used.
 
-    Asks datasets, representations, transforms with their parameters, and whether the user's own data is there.
+    Asks datasets, representations, metrics, transforms with their parameters, and whether the user's own data is there.
     """
     for index, block in enumerate(experiment.blocks):
         for path, check in _checks(block):
@@ -114,7 +117,6 @@ def check_names(experiment: Experiment) -> None:
 
 
 def _checks(block: Block) -> Iterator[tuple[tuple[str | int, ...], Callable[[], None]]]:
-    yield ("task", "aggregation"), partial(_require_aggregation, block.task.aggregation)
     for index, dataset in enumerate(block.datasets):
         crossed = dataset.train != dataset.test
         for key, name in (("train", dataset.train), ("test", dataset.test)):
@@ -125,11 +127,8 @@ def _checks(block: Block) -> Iterator[tuple[tuple[str | int, ...], Callable[[], 
             yield ("deformations", chain.name, index), partial(_require_step, Chain(chain.name, (step,)))
     for index, choice in enumerate(block.representations):
         yield ("representations", index, "name"), partial(_require_representation, choice)
-
-
-def _require_aggregation(aggregation: str) -> None:
-    if aggregation != TaskChoice.aggregation:
-        raise UserError(f"Aggregation '{aggregation}' is not here yet. Write aggregation: {TaskChoice.aggregation}.")
+    for index, name in enumerate(block.metrics):
+        yield ("metrics", index), partial(_require_metric, name, block.task.task.kind)
 
 
 def _require_dataset(name: str) -> None:
@@ -155,12 +154,18 @@ def _require_step(chain: Chain) -> None:
 
 
 def _require_representation(choice: RepresentationChoice) -> None:
-    if base.is_not_yet(choice.name):
-        return
-    card = base.card(choice.name)
-    wrong = [layer for layer in choice.layers or () if card is not None and not 0 <= layer < card.layers]
-    if card is not None and wrong:
-        raise UserError(f"'{choice.name}' has layers 0 to {card.layers - 1}; got {list(choice.layers or ())}.")
+    if len(choice.parts) > 1:
+        base.card(choice.name)  # says how names are joined, where they are not
+    for part in choice.parts:
+        card = None if base.is_not_yet(part.name) else base.card(part.name)
+        wrong = [layer for layer in choice.layers or () if card is not None and not 0 <= layer < card.layers]
+        # Of a joined name, a part with one layer stands beside any layer of the others.
+        if card is not None and wrong and not (card.layers == 1 and len(choice.parts) > 1):
+            raise UserError(f"'{part.name}' has layers 0 to {card.layers - 1}; got {list(choice.layers or ())}.")
+
+
+def _require_metric(name: str, kind: Kind) -> None:
+    metrics.find(name, kind)
 
 
 def to_yaml(experiment: Experiment) -> str:

@@ -1,21 +1,21 @@
 """An experiment with all that planning and running need: its data loaded, its cards read, its store opened."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
-from earmark import places
+from earmark import conformance, places
+from earmark.conformance import Verdict, records
 from earmark.datasets import names
+from earmark.experiment import described, readiness, spec, subjects
 from earmark.experiment import plan as planning
-from earmark.experiment import readiness, spec, subjects
 from earmark.experiment.keys import Facts, Keys
 from earmark.experiment.plan import Plan
 from earmark.experiment.readiness import Missing
-from earmark.experiment.spec import Block, Experiment
+from earmark.experiment.spec import Block, Experiment, RepresentationChoice
 from earmark.experiment.subjects import Placed, Subject
-from earmark.representations import base, features
 from earmark.store import Store
 
 
@@ -23,7 +23,8 @@ from earmark.store import Store
 class Study:
     """An experiment with its datasets loaded and its store opened: all that planning and running need.
 
-    `experiment` is what of the `asked` one is here; `missing` is the rest.
+    `experiment` is what of the `asked` one is here; `missing` is the rest. `verdicts` holds what the last check here
+    found, of the representations that were checked.
     """
 
     asked: Experiment
@@ -32,6 +33,7 @@ class Study:
     subjects: Mapping[Block, tuple[Subject, ...]]
     keys: Keys
     store: Store
+    verdicts: Mapping[str, tuple[Verdict, ...]]
 
     def plan(self, force: Collection[str] = ()) -> Plan:
         """Return what is to be done now."""
@@ -43,33 +45,64 @@ class Study:
         return str(json.loads(self.store.read_file("failures", key, ".json"))["reason"])
 
     @property
-    def unverified(self) -> dict[str, bool]:
-        """Which representations have not been checked against anything."""
-        return {name: facts.card.verified == "no" for name, facts in self.keys.facts.items()}
+    def unverified(self) -> frozenset[str]:
+        """The representations that have not been checked against anything."""
+        return frozenset(name for name, facts in self.keys.facts.items() if facts.card.verified == "no")
+
+    @property
+    def alone(self) -> frozenset[str]:
+        """The representations that a check found to give a clip other numbers beside others: no batch for them."""
+        return frozenset(name for name, found in self.verdicts.items() if not conformance.is_batchable(found))
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was decided on the way and should be known: translated names, drawn splits, absent classes."""
-        said = [*self.experiment.notes, *readiness.cautions(self.asked)]
+        """What should be known before: translated names, broken laws, drawn splits, absent classes."""
+        said = [*self.experiment.notes, *readiness.cautions(self.asked), *readiness.broken_laws(self.verdicts)]
         for found in self.subjects.values():
             said += [f"{one.task.name} on {one.dataset}: {note}" for one in found for note in one.notes]
         return tuple(dict.fromkeys(said))
 
 
-def study(source: Path | str, overrides: Sequence[str] = (), store: Path | None = None) -> Study:
-    """Return the experiment of a YAML file, checked against what exists, with its data at hand."""
+def study(
+    source: Path | str, overrides: Sequence[str] = (), store: Path | None = None, jobs: int = 1, quiet: bool = False
+) -> Study:
+    """Return the experiment of a YAML file, checked against what exists, with its data at hand.
+
+    Where a label is computed from the audio, `jobs` processes hear the clips of which the store lacks it; `quiet`
+    hides their progress.
+    """
     asked = spec.load(Path(source), overrides)
     spec.check_names(asked)
     load = cache(names.load)
     experiment, missing = readiness.without_missing(asked, load)
+    choices = (choice for block in experiment.blocks for choice in block.representations)
+    facts = {name: Facts.of(name) for name in dict.fromkeys(part.name for one in choices for part in one.parts)}
+    experiment = _layer_by_layer(experiment, facts)
     opened = Store(store if store is not None else places.store_folder())
-    found = subjects.of_experiment(experiment, load)
-    chosen = dict.fromkeys(choice.name for block in experiment.blocks for choice in block.representations)
-    loaded = {name: base.load(name) for name in chosen}
-    facts = {
-        name: Facts(one.card, base.code_sha256(one), isinstance(one, features.OfClip)) for name, one in loaded.items()
+    hash_of = partial(_hash_of, opened)
+    describe = partial(described.with_labels, store=opened, hash_of=hash_of, jobs=jobs, quiet=quiet)
+    found = subjects.of_experiment(experiment, load, describe)
+    verdicts = {
+        name: kept
+        for name, one in facts.items()
+        if not one.by_clip and (kept := records.read(opened, one.card, one.code_sha256)) is not None
     }
-    return Study(asked, experiment, missing, found, Keys(facts, partial(_hash_of, opened)), opened)
+    return Study(asked, experiment, missing, found, Keys(facts, hash_of), opened, verdicts)
+
+
+def _layer_by_layer(experiment: Experiment, facts: Mapping[str, Facts]) -> Experiment:
+    """Return the experiment with a choice for each layer where the file asks for each."""
+
+    def each(choice: RepresentationChoice) -> Iterator[RepresentationChoice]:
+        deepest = max(facts[part.name].card.layers for part in choice.parts)
+        for layer in range(deepest) if choice.layers is None else choice.layers:
+            yield replace(choice, layers=(layer,), reduce="mean")
+
+    def spread(block: Block) -> Block:
+        found = ([*each(one)] if one.reduce == "each" else [one] for one in block.representations)
+        return replace(block, representations=tuple(dict.fromkeys(one for some in found for one in some)))
+
+    return replace(experiment, blocks=tuple(map(spread, experiment.blocks)))
 
 
 def _hash_of(store: Store, placed: Placed) -> str:

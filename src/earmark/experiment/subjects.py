@@ -9,16 +9,20 @@ from pathlib import Path
 
 import numpy as np
 
+from earmark.analysis.descriptors import DESCRIPTORS, PREFIX
 from earmark.datasets import records, splits
+from earmark.datasets._labels import classes_of, numbers_of
 from earmark.datasets.base import Dataset
 from earmark.datasets.splits import NamedSplit
-from earmark.errors import DataError
+from earmark.errors import DataError, hint
 from earmark.experiment.spec import Block, DatasetChoice, Experiment
 from earmark.metrics import normalise_key
 from earmark.nouns import Clip, Kind, Split
 from earmark.tasks import Task
 
 Load = Callable[[str, Path | None], Dataset]
+Describe = Callable[[Dataset, Sequence[str]], Dataset]
+"""Gives a dataset labels that are computed from its audio."""
 
 
 @dataclass(frozen=True)
@@ -63,24 +67,51 @@ class Subject:
         return np.array([index[names[0]] for names in values], np.int64)
 
 
-def of_experiment(experiment: Experiment, load: Load) -> dict[Block, tuple[Subject, ...]]:
+def of_experiment(experiment: Experiment, load: Load, describe: Describe) -> dict[Block, tuple[Subject, ...]]:
     """Return every subject of each block: its datasets × their folds. `load` gives a dataset by name and folder.
 
-    What a dataset cannot give (a label, a split) is an error at the place of the task in the file.
+    `describe` adds labels that are computed from the audio: all that the experiment wants of a dataset at once.
+    What a dataset cannot give (a label, a split, an attribute) is an error at its place in the file.
     """
     found: dict[Block, tuple[Subject, ...]] = {}
+    computed = _computed(experiment)
     for index, block in enumerate(experiment.blocks):
+        key = "task"
         try:
-            found[block] = tuple(one for choice in block.datasets for one in _of_choice(block.task.task, choice, load))
+            found[block] = tuple(
+                one
+                for choice in block.datasets
+                for one in _of_choice(block.task.task, choice, load, describe, computed)
+            )
+            key = "per"
+            found[block] = tuple(_with_attributes(one, block.per) for one in found[block])
         except DataError as error:
-            raise experiment.error(("experiments", index, "task"), str(error)) from error
+            raise experiment.error(("experiments", index, key), str(error)) from error
     return found
 
 
-def _of_choice(task: Task, choice: DatasetChoice, load: Load) -> tuple[Subject, ...]:
-    train_data, test_data = (
-        _subset(load(name, choice.dir), task, choice.subset) for name in (choice.train, choice.test)
-    )
+def _computed(experiment: Experiment) -> Mapping[str, Sequence[str]]:
+    """Return the labels that are to be computed of each dataset, by its name in the file."""
+    pairs = [
+        (name, block.task.task.label)
+        for block in experiment.blocks
+        for choice in block.datasets
+        for name in (choice.train, choice.test)
+        if block.task.task.label in DESCRIPTORS
+    ]
+    return {name: tuple(dict.fromkeys(label for other, label in pairs if other == name)) for name, _ in pairs}
+
+
+def _of_choice(
+    task: Task, choice: DatasetChoice, load: Load, describe: Describe, computed: Mapping[str, Sequence[str]]
+) -> tuple[Subject, ...]:
+    sides = {
+        name: _heard(load(name, choice.dir), task.label, choice.subset, computed[name], describe)
+        if task.label in DESCRIPTORS
+        else _labelled(load(name, choice.dir), task.label, choice.subset)
+        for name in dict.fromkeys((choice.train, choice.test))
+    }
+    train_data, test_data = sides[choice.train], sides[choice.test]
     folds = splits.resolve(train_data, task.split, task.label, choice.split_type)
     if choice.train == choice.test:
         return tuple(_subject(task, train_data, train_data, fold) for fold in folds)
@@ -99,12 +130,30 @@ def _across(own: NamedSplit, other: NamedSplit) -> NamedSplit:
     return own._replace(split=Split(own.split.train, own.split.valid, other.split.test))
 
 
-def _subset(dataset: Dataset, task: Task, n: int | None) -> Dataset:
-    """Return a dataset of `n` clips that carry the label, drawn by class, its splits cut down to them."""
-    dataset.require_label(task.label)
+def _labelled(dataset: Dataset, label: str, n: int | None) -> Dataset:
+    """Return a dataset that has the label, or `n` of the clips that carry it, drawn by class."""
+    dataset.require_label(label)
+    return _subset(dataset, [clip for clip in dataset.clips if label in clip.targets], label, n)
+
+
+def _heard(dataset: Dataset, label: str, n: int | None, together: Sequence[str], describe: Describe) -> Dataset:
+    """Return a dataset, or `n` of its clips, with a label that is computed, `together` with others.
+
+    They are drawn before it is known, so without regard to it: the same for every such label.
+    """
+    unknown = [replace(clip, targets={PREFIX: ()}) for clip in dataset.clips]
+    heard = describe(_subset(dataset, unknown, PREFIX, n), together)
+    if label not in heard.labels:
+        why = "; ".join(heard.notes[len(dataset.notes) :]) or DESCRIPTORS[label].lacking
+        raise DataError(f"No clip of '{dataset.name}' has an {label}: {why}.")
+    return heard
+
+
+def _subset(dataset: Dataset, candidates: Sequence[Clip], label: str, n: int | None) -> Dataset:
+    """Return a dataset of `n` of the candidates (None: all there is), its splits cut down to them."""
     if n is None:
         return dataset
-    kept = set(splits.subset(_labelled(dataset.clips, task.label), task.label, n, dataset.name))
+    kept = set(splits.subset(candidates, label, n, dataset.name))
     cut = {
         name: tuple(Split(*(tuple(one for one in ids if one in kept) for ids in _roles(fold))) for fold in folds)
         for name, folds in dataset.splits.items()
@@ -112,12 +161,39 @@ def _subset(dataset: Dataset, task: Task, n: int | None) -> Dataset:
     return replace(dataset, clips=tuple(clip for clip in dataset.clips if clip.id in kept), splits=cut)
 
 
+def members(placed: Sequence[Placed], attributes: Sequence[str]) -> dict[str, list[int]]:
+    """Return the positions of the clips of each value of some attributes, by "singer=f1"; several values count each."""
+    found: dict[str, list[int]] = {}
+    for name in attributes:
+        for position, one in enumerate(placed):
+            for value in classes_of(one.clip.targets.get(name, ())):
+                found.setdefault(f"{name}={value}", []).append(position)
+    return dict(sorted(found.items()))
+
+
+def _with_attributes(subject: Subject, names: Sequence[str]) -> Subject:
+    """Return a subject with a note on test clips without one of these attributes; they must be names of something."""
+    notes = []
+    for name in names:
+        known = sorted({label for one in subject.test for label in one.clip.targets} - {subject.task.label})
+        values = [one.clip.targets.get(name, ()) for one in subject.test]
+        if name not in known:
+            raise DataError(
+                f"No test clip of '{subject.dataset}' has an attribute '{name}'.{hint(name, known)} Besides "
+                f"'{subject.task.label}' they have: {', '.join(known) or 'none'}."
+            )
+        if numbers := [numbers_of(value)[0] for value in values if numbers_of(value)]:
+            raise DataError(
+                f"Expected '{name}' of '{subject.dataset}' to name what a clip is, such as a singer; it is a number, "
+                f"such as {numbers[0]:g}. Leave it out, or give the clips a label that names its ranges."
+            )
+        if without := sum(not classes_of(value) for value in values):
+            notes.append(f"{without} of {len(values)} test clips have no '{name}' and are in no score per {name}")
+    return replace(subject, notes=(*subject.notes, *notes))
+
+
 def _roles(split: Split) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     return split.train, split.valid, split.test
-
-
-def _labelled(clips: Iterable[Clip], label: str) -> list[Clip]:
-    return [clip for clip in clips if label in clip.targets]
 
 
 def _subject(task: Task, train_data: Dataset, test_data: Dataset, found: NamedSplit) -> Subject:

@@ -14,19 +14,23 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float32
 
 from earmark import identity
 from earmark.experiment import devices, scoring
 from earmark.experiment.costs import Cost
+from earmark.experiment.jobs import CODELENGTHS, PREDICTIONS, PROBE, SCORE, ClipWork, Fit, Scoring, Shard
 from earmark.experiment.keys import Want
 from earmark.experiment.one_pass import OnePass, Vectors
-from earmark.experiment.plan import PREDICTIONS, PROBE, SCORE, ClipWork, Fit, Part, Scoring, Shard
+from earmark.experiment.pairings import Pairing, Part
 from earmark.experiment.spec import RepresentationChoice
 from earmark.metrics import measure
 from earmark.nouns import Failure
-from earmark.probes.fit import fit as fit_stack
+from earmark.probes import fit as probes
+from earmark.probes.base import Examples, Problem
+from earmark.probes.base import Job as ProbeJob
+from earmark.probes.codelength import online_codelength
 from earmark.probes.monitors import Monitor
-from earmark.probes.saved import Fitted
 from earmark.representations.embed import STATISTICS
 from earmark.store import Store
 
@@ -53,10 +57,10 @@ def _store(root: Path) -> Store:
     return store
 
 
-def embed_shard(shard: Shard, root: Path, device: str = devices.CPU) -> Done:
+def embed_shard(shard: Shard, root: Path, device: str = devices.CPU, alone: frozenset[str] = frozenset()) -> Done:
     """Embed every clip of a shard on a device: what is wanted of a clip is made in one go (see `one_pass`)."""
     store = _store(root)
-    hearing, failures = OnePass(device), list[Failure]()
+    hearing, failures = OnePass(device, alone), list[Failure]()
     known, made = store.has(want.key for work in shard.works for want in work.wants), dict[str, list[str]]()
     with store.writer() as writer:
         for work, wants, outcome in chain(chain.from_iterable(map(hearing.hear, shard.works)), hearing.rest()):
@@ -85,6 +89,8 @@ def _provenance(work: ClipWork, want: Want, made: Vectors) -> Mapping[str, objec
         "layers": want.choice.layers,
         "segment_s": want.choice.segment_s,
         "segment_hop_s": want.choice.segment_hop_s,
+        "precision": want.choice.precision,
+        "grain": want.grain,
         "statistics": STATISTICS,
         "device": made.device,
     }
@@ -99,32 +105,68 @@ def _failed(store: Store, work: ClipWork, wants: Iterable[Want], reason: str) ->
     return [failure]
 
 
-def vectors(store: Store, part: Part, choice: RepresentationChoice) -> np.ndarray:
-    """Return the probe's input: (clips, layers, statistics × dim), one layer when they are averaged."""
-    stored = store.get(part.keys)
-    pooled = np.concatenate([stored[:, :, STATISTICS.index(name)] for name in choice.pool], axis=-1)
-    if choice.reduce == "mean":
-        pooled = pooled.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
-    return pooled
+def examples(store: Store, part: Part, pairing: Pairing) -> Examples:
+    """Return what a probe sees of a part: rows (layers, statistics × dim), one layer when they are averaged.
+
+    Parts of a joined representation stand side by side, each reduced by itself; laid out layer by layer first where
+    layers are not averaged.
+    """
+    targets = pairing.subject.targets(part.clips)
+    if part.grain == "clip":
+        clips, stored = None, [store.get(keys) for keys in part.parts]
+    else:
+        ragged = [store.get_each(keys) for keys in part.parts]
+        counts = [len(rows) for rows in ragged[0]]
+        clips, stored = np.repeat(np.arange(len(counts)), counts), [np.concatenate(rows) for rows in ragged]
+    pooled = stored if part.grain == "frames" else [_pooled(one, pairing.choice) for one in stored]
+    found = [_reduced(one, pairing.choice) for one in pooled]
+    if len(found) > 1:
+        found = [np.concatenate([one.reshape(len(one), 1, -1) for one in found], axis=2)]
+    return Examples(found[0], targets, clips)
+
+
+def _pooled(stored: Float32[np.ndarray, "rows layers 2 dim"], choice: RepresentationChoice) -> np.ndarray:
+    return np.concatenate([stored[:, :, STATISTICS.index(name)] for name in choice.pool], axis=-1)
+
+
+def _reduced(pooled: Float32[np.ndarray, "rows layers dim"], choice: RepresentationChoice) -> np.ndarray:
+    if choice.reduce != "mean":
+        return pooled
+    mean: np.ndarray = pooled.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
+    return mean
 
 
 def fit_probe(job: Fit, root: Path) -> Done:
     """Fit the stack of one recipe's seeds and keep each probe under its key."""
-    store, pairing = _store(root), job.pairing
-    subject = pairing.subject
-    fitted = fit_stack(
-        job.probe.recipe,
-        subject.task.kind,
-        (vectors(store, pairing.train, pairing.choice), subject.targets(pairing.train.clips)),
-        (vectors(store, pairing.valid, pairing.choice), subject.targets(pairing.valid.clips)),
-        n_outputs=len(subject.classes),
-        seeds=[identity.seed_for("probe", key) for key in job.keys],
-        classes=subject.classes,
-        monitor=_key_score(subject.classes) if subject.task.kind == "key" else None,
-    )
-    for key, probe in zip(job.keys, fitted, strict=True):
+    store = _store(root)
+    jobs = [ProbeJob(job.recipe, identity.seed_for("probe", key)) for key in job.keys]
+    for key, probe in zip(job.keys, probes.fit(_problem(store, job.pairing), jobs), strict=True):
         store.put_file("probes", key, PROBE, probe.to_bytes())
-    return Done(len(fitted))
+    return Done(len(jobs))
+
+
+def code_targets(job: Fit, root: Path) -> Done:
+    """Measure how many bits the training targets take by a recipe, for each seed."""
+    store = _store(root)
+    problem = _problem(store, job.pairing)
+    for key in job.keys:
+        found = online_codelength(problem, job.recipe, identity.seed_for("codelength", key))
+        kept = {"bits": found.bits, "uniform_bits": found.uniform_bits, "n": len(problem.train.targets)}
+        portions = [vars(one) for one in found.portions]
+        store.put_file(CODELENGTHS.folder, key, CODELENGTHS.suffix, json.dumps(kept | {"portions": portions}).encode())
+    return Done(len(job.keys))
+
+
+def _problem(store: Store, pairing: Pairing) -> Problem:
+    subject = pairing.subject
+    return Problem(
+        subject.task.kind,
+        examples(store, pairing.train, pairing),
+        examples(store, pairing.valid, pairing),
+        len(subject.classes),
+        subject.classes,
+        _key_score(subject.classes) if subject.task.kind == "key" else None,
+    )
 
 
 def _key_score(classes: tuple[str, ...]) -> Monitor:
@@ -143,7 +185,7 @@ def score_probe(job: Scoring, root: Path) -> Done:
         buffer = io.BytesIO()
         scoring.prediction_table(job, part, predictions).write_parquet(buffer)
         store.put_file("scores", key, PREDICTIONS, buffer.getvalue())
-        device = devices.of(store, part.keys)
+        device = devices.of(store, part.embeddings)
         answer = {"numbers": numbers, "device": device, "seconds": round(time.perf_counter() - started, 3)}
         store.put_file("scores", key, SCORE, json.dumps(answer, ensure_ascii=False).encode())
     return Done(len(job.conditions))
@@ -151,9 +193,9 @@ def score_probe(job: Scoring, root: Path) -> Done:
 
 def _predictions(store: Store, job: Scoring, part: Part) -> np.ndarray:
     """Return (seeds, clips, outputs)."""
-    embeddings = vectors(store, part, job.pairing.choice)
-    probes = [Fitted.from_bytes(store.read_file("probes", key, PROBE)) for key in job.probe_keys]
-    return np.stack([probe.predict(embeddings) for probe in probes])
+    heard = examples(store, part, job.pairing)
+    fitted = [probes.restore(store.read_file("probes", key, PROBE)) for key in job.probe_keys]
+    return np.stack([probe.predict(heard.embeddings, heard.clips) for probe in fitted])
 
 
 def _constant(job: Scoring, part: Part) -> np.ndarray:

@@ -1,65 +1,35 @@
 """Metrics: targets and predictions in, scores out, under many rows of weights at once.
 
-Where is a score? `classes.py` (accuracy, F1, key score), `ranking.py` (ROC-AUC, average precision),
-`regression.py`; `keys.py` knows how keys are spelt.
+Where is a score? `classes.py` (accuracy, top-k, F1, key score), `pitch.py`, `ranking.py` (ROC-AUC, average precision,
+d′), `regression.py`; `names.py` lists them, `custom.py` takes yours; `keys.py` knows how keys are spelt.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Num
 
-from earmark.errors import DataError, UnknownName, UserError
+from earmark.errors import DataError
 from earmark.metrics.base import Array, Metric, Scores, Weights
-from earmark.metrics.classes import accuracy, f1, key_score, pitch_class_accuracy
 from earmark.metrics.keys import KEYS, merge_spellings, normalise_key
-from earmark.metrics.ranking import average_precision, roc_auc
-from earmark.metrics.regression import mean_absolute_error, r2
+from earmark.metrics.names import METRICS, code_sha256, defaults, find, primary_average
+from earmark.metrics.pitch import hz_of_midi, is_within_cents
 from earmark.nouns import Kind
 
-__all__ = ["KEYS", "METRICS", "Metric", "Scores", "defaults", "measure", "normalise_key", "primary_average"]
-
-_ONE_CLASS: frozenset[Kind] = frozenset({"multiclass", "pitch", "key"})
-_BOTH = ("micro", "macro")
-
-METRICS: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric("accuracy", accuracy, _ONE_CLASS, _BOTH, "share of clips whose class is right"),
-        Metric("f1", f1, _ONE_CLASS | {"multilabel"}, _BOTH, "harmonic mean of precision and recall"),
-        Metric("key_score", key_score, frozenset({"key"}), _BOTH, "mir_eval's weighted key score"),
-        Metric("pitch_class_accuracy", pitch_class_accuracy, frozenset({"pitch"}), _BOTH, "right but for the octave"),
-        Metric("roc_auc", roc_auc, frozenset({"multilabel"}), ("macro",), "area under the ROC curve"),
-        Metric("average_precision", average_precision, frozenset({"multilabel"}), ("macro",), "step-wise, mAP"),
-        Metric("r2", r2, frozenset({"regression"}), ("macro",), "coefficient of determination"),
-        Metric(
-            "mean_absolute_error",
-            mean_absolute_error,
-            frozenset({"regression"}),
-            ("macro",),
-            "in the unit of the targets",
-            higher_is_better=False,
-        ),
-    )
-}
-
-_DEFAULTS: dict[Kind, tuple[str, ...]] = {
-    "multiclass": ("accuracy", "f1"),
-    "multilabel": ("roc_auc", "average_precision"),
-    "regression": ("r2",),
-    "pitch": ("accuracy", "pitch_class_accuracy"),
-    "key": ("key_score", "accuracy"),
-}
-
-
-def defaults(kind: Kind) -> tuple[str, ...]:
-    """Return the metrics reported for a kind of task; the first is the primary one."""
-    return _DEFAULTS[kind]
-
-
-def primary_average(kind: Kind) -> Literal["micro", "macro"]:
-    """Return the average that stands for the primary metric of a kind: over clips where there is one, else macro."""
-    return "micro" if "micro" in METRICS[defaults(kind)[0]].averages else "macro"
+__all__ = [
+    "KEYS",
+    "METRICS",
+    "Metric",
+    "Scores",
+    "code_sha256",
+    "defaults",
+    "find",
+    "hz_of_midi",
+    "is_within_cents",
+    "measure",
+    "normalise_key",
+    "primary_average",
+]
 
 
 def measure(
@@ -72,6 +42,8 @@ def measure(
 ) -> Scores:
     """Return the scores of one metric on one sample of clips, under each row of weights (default: one row of ones).
 
+    `name` is one of METRICS, or "module:name" of a function (targets, predictions) → number or a `Metric`.
+
     `targets`: (clips,) indices into `classes` for multiclass, pitch and key; (clips, labels) of 0 and 1 for
     multilabel; (clips, dimensions) for regression. `predictions`: (clips, classes) scores or probabilities, of which
     the greatest wins (the first of equals), or (clips, dimensions). `classes` names the columns: keys for key, MIDI
@@ -81,7 +53,7 @@ def measure(
     Raises UnknownName or UserError for a metric that there is not, or not for this kind, and DataError for arrays
     that do not fit together, no clips, or numbers that are not finite.
     """
-    metric = _metric_for(name, kind)
+    metric = find(name, kind)
     guesses, truth = np.asarray(predictions, np.float64), np.asarray(targets)
     _check_shapes(kind, truth, guesses, classes)
     _check_values(kind, truth, guesses)
@@ -90,19 +62,6 @@ def measure(
     if kind == "key":
         truth, guesses = merge_spellings(truth, guesses, classes)
     return metric.function(truth, guesses, classes, rows)
-
-
-def _metric_for(name: str, kind: Kind) -> Metric:
-    if name not in METRICS:
-        raise UnknownName("metric", name, METRICS)
-    metric = METRICS[name]
-    if kind not in metric.kinds:
-        fitting = ", ".join(sorted(other.name for other in METRICS.values() if kind in other.kinds))
-        raise UserError(
-            f"Metric '{name}' is for {' or '.join(sorted(metric.kinds))} tasks, not {kind}. "
-            f"Metrics of a {kind} task: {fitting}."
-        )
-    return metric
 
 
 def _check_shapes(kind: Kind, targets: Array, predictions: Array, classes: tuple[str, ...]) -> None:

@@ -40,7 +40,11 @@ Function = Callable[[Num[Array, "clips ..."], Float[Array, "clips columns"], tup
 
 @dataclass(frozen=True)
 class Metric:
-    """A named metric, the kinds of task it is for, and what its number is in one line."""
+    """A named metric, the kinds of task it is for, and what its number is in one line.
+
+    `averages` are those that its scores have; () when only its answers tell. `is_proportion`: its micro average is a
+    share of clips, each of which is right or wrong.
+    """
 
     name: str
     function: Function
@@ -48,6 +52,7 @@ class Metric:
     averages: tuple[str, ...]
     description: str
     higher_is_better: bool = True
+    is_proportion: bool = False
 
 
 def collect(

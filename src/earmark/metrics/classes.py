@@ -22,7 +22,7 @@ def accuracy(
 
     The macro average is what is also called balanced accuracy.
     """
-    return _mean_by_class(targets == predictions.argmax(axis=1), targets, classes, weights)
+    return mean_by_class(targets == predictions.argmax(axis=1), targets, classes, weights)
 
 
 def key_score(
@@ -33,23 +33,44 @@ def key_score(
 ) -> Scores:
     """Return the weighted key score of mir_eval: micro over clips, by true key, macro over true keys."""
     values = score_table(classes)[targets, predictions.argmax(axis=1)]
-    return _mean_by_class(values, targets, classes, weights)
+    return mean_by_class(values, targets, classes, weights)
 
 
-def pitch_class_accuracy(
+def key_score_symmetric(
     targets: Int[Array, " clips"],
     predictions: Float[Array, "clips classes"],
     classes: tuple[str, ...],
     weights: Weights,
 ) -> Scores:
-    """Return the share of clips whose pitch is right but for the octave; `classes` are MIDI numbers as text.
+    """Return the key score in which the fifth below the true key counts 0.5 as well as the fifth above.
 
-    The predicted pitch is the one of the greatest score, its octave then forgotten: scores of octaves are not
-    added. By true MIDI number, and macro over those.
+    *Differs* from `key_score`, which is what papers report, in that alone; so it is never below it.
     """
-    midi = _midi_numbers(classes)
-    apart = midi[targets] - midi[predictions.argmax(axis=1)]
-    return _mean_by_class(apart % 12 == 0, targets, classes, weights)
+    table = score_table(classes)
+    values = np.maximum(table, table.T)[targets, predictions.argmax(axis=1)]
+    return mean_by_class(values, targets, classes, weights)
+
+
+def top_k_accuracy(
+    targets: Int[Array, " clips"],
+    predictions: Float[Array, "clips classes"],
+    classes: tuple[str, ...],
+    weights: Weights,
+    *,
+    k: int,
+) -> Scores:
+    """Return the share of clips whose class is among the `k` of greatest score; averages as for `accuracy`.
+
+    Of equal scores the first columns win, so that k = 1 is accuracy. Undefined for k classes or fewer, of which
+    every clip would be right whatever was predicted. Spellings of one key count once.
+    """
+    own = predictions[np.arange(len(targets)), targets][:, None]
+    is_earlier = np.arange(len(classes)) < targets[:, None]
+    rank = ((predictions > own) | ((predictions == own) & is_earlier)).sum(axis=1)
+    if np.isfinite(predictions).any(axis=0).sum() <= k:  # a merged spelling has no score
+        nothing = np.full((len(weights), len(classes)), np.nan)
+        return collect(classes, nothing, nothing[:, 0], np.zeros(len(classes), bool))
+    return mean_by_class(rank < k, targets, classes, weights)
 
 
 def f1(
@@ -79,7 +100,7 @@ def f1(
     return collect(classes, by_class, micro, _occurring(targets, len(classes)))
 
 
-def _mean_by_class(
+def mean_by_class(
     values: Num[Array, " clips"], targets: Int[Array, " clips"], classes: tuple[str, ...], weights: Weights
 ) -> Scores:
     """Return the mean of a value per clip: over clips (micro), by true class, over true classes (macro)."""
@@ -111,10 +132,3 @@ def _decide(predictions: Float[Array, "clips labels"]) -> Float[Array, "clips la
             f"{predictions.max():.3g}. Put the scores through a sigmoid first."
         )
     return np.asarray(predictions > 0.5, float)
-
-
-def _midi_numbers(classes: tuple[str, ...]) -> Int[Array, " classes"]:
-    wrong = [name for name in classes if not name.isdecimal()]
-    if wrong:
-        raise DataError(f"Expected MIDI numbers as classes of a pitch task, such as '60', got '{wrong[0]}'.")
-    return np.array([int(name) for name in classes])

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.special import ndtri
 
 from earmark.metrics.base import Array, Scores, Weights, chunks, collect, ratio
 
@@ -38,7 +39,7 @@ class _Sums(NamedTuple):
 
 
 def average_precision(
-    targets: Int[Array, "clips labels"],
+    targets: Int[Array, "clips ..."],
     predictions: Float[Array, "clips labels"],
     labels: tuple[str, ...],
     weights: Weights,
@@ -47,13 +48,17 @@ def average_precision(
 
     Step-wise: precision at each distinct score, weighted by the recall gained there; no interpolation, and tied
     clips enter together. Undefined without a positive. Equal to scikit-learn's `average_precision_score`.
+
+    Targets of one class per clip are taken one class against the rest, as HEAR does. A class's scores are then
+    compared between clips, so probabilities (softmax, as in HEAR) and logits give different numbers.
     """
-    by_label = _by_label(_average_precision, targets, predictions, weights)
-    return collect(labels, by_label, None, np.asarray((targets > 0).any(axis=0)))
+    has_label = _has_label(targets, labels)
+    by_label = _by_label(_average_precision, has_label, predictions, weights)
+    return collect(labels, by_label, None, np.asarray(has_label.any(axis=0)))
 
 
 def roc_auc(
-    targets: Int[Array, "clips labels"],
+    targets: Int[Array, "clips ..."],
     predictions: Float[Array, "clips labels"],
     labels: tuple[str, ...],
     weights: Weights,
@@ -61,10 +66,34 @@ def roc_auc(
     """Return the area under the ROC curve by label, and its mean over labels.
 
     The chance that a positive scores above a negative, a tie counting one half. Undefined without a positive or
-    without a negative. Equal to scikit-learn's `roc_auc_score`.
+    without a negative. Equal to scikit-learn's `roc_auc_score`. One class per clip: as for `average_precision`.
     """
-    by_label = _by_label(_roc_auc, targets, predictions, weights)
-    return collect(labels, by_label, None, np.ptp(targets, axis=0) > 0)
+    has_label = _has_label(targets, labels)
+    by_label = _by_label(_roc_auc, has_label, predictions, weights)
+    return collect(labels, by_label, None, np.asarray(has_label.any(axis=0) & ~has_label.all(axis=0)))
+
+
+def d_prime(
+    targets: Int[Array, "clips ..."],
+    predictions: Float[Array, "clips labels"],
+    labels: tuple[str, ...],
+    weights: Weights,
+) -> Scores:
+    """Return d′ = √2·Φ⁻¹(ROC-AUC) by label, and its mean over labels: the mean of d′, not the d′ of the mean area.
+
+    The distance, in standard deviations, between two normal distributions of scores with that area. Undefined where
+    `roc_auc` is. Areas of 0 and 1, whose d′ would be infinite, are first moved inwards by half the smallest step
+    that an area can make: to 1 / (4·positives·negatives) and 1 less that, as Macmillan & Kaplan 1985 correct rates
+    of 0 and 1 by half of one trial. A perfect d′ thus tells how many pairs there were. Averages as HEAR. *Differs*
+    from HEAR, where one perfect label makes the mean infinite.
+    """
+    has_label = _has_label(targets, labels)
+    by_label = _by_label(_d_prime, has_label, predictions, weights)
+    return collect(labels, by_label, None, np.asarray(has_label.any(axis=0) & ~has_label.all(axis=0)))
+
+
+def _has_label(targets: Int[Array, "clips ..."], labels: tuple[str, ...]) -> Bool[Array, "clips labels"]:
+    return np.asarray(targets > 0 if targets.ndim == 2 else targets[:, None] == np.arange(len(labels)))
 
 
 def _average_precision(sums: _Sums) -> Array:
@@ -83,8 +112,14 @@ def _roc_auc(sums: _Sums) -> Array:
     return ratio(pairs - (sums.gained * lost).sum(axis=1), pairs)
 
 
-def _by_label(function: Callable[[_Sums], Array], targets: Array, predictions: Array, weights: Weights) -> Array:
-    columns = zip(np.ascontiguousarray(targets.T > 0), np.ascontiguousarray(-predictions.T), strict=True)
+def _d_prime(sums: _Sums) -> Array:
+    positives = sums.gained.sum(axis=1)
+    least = ratio(np.asarray(0.25), positives * (sums.total - positives))
+    return np.asarray(np.sqrt(2) * ndtri(np.clip(_roc_auc(sums), least, 1 - least)))
+
+
+def _by_label(function: Callable[[_Sums], Array], has_label: Array, predictions: Array, weights: Weights) -> Array:
+    columns = zip(np.ascontiguousarray(has_label.T), np.ascontiguousarray(-predictions.T), strict=True)
     orders = [_sort(*column) for column in columns]
     scores: list[Array] = []
     for rows in chunks(weights):

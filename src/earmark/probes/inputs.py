@@ -1,51 +1,45 @@
-"""From arrays of embeddings and targets to what the networks take, with everything that can be wrong named."""
-
-from dataclasses import dataclass
+"""What can be wrong with embeddings and targets, each with its name, before a probe is fitted to them."""
 
 import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from earmark.errors import DataError
 from earmark.nouns import Kind
-from earmark.probes.networks import padded
+from earmark.probes.base import Examples, Problem
+
+ONE_CLASS: tuple[Kind, ...] = ("multiclass", "pitch", "key")
 
 
-@dataclass(frozen=True, eq=False)
-class Scaling:
-    """Mean and standard deviation of each input over a training set, both (inputs,) float32."""
-
-    mean: np.ndarray
-    std: np.ndarray
-
-    @classmethod
-    def of(cls, embeddings: np.ndarray) -> "Scaling":
-        """Return the scaling of (clips, layers, dim); an input that never moves keeps its scale."""
-        flat = flatten(embeddings, None)
-        mean, std = flat.mean(axis=0), flat.std(axis=0)
-        # A deviation below float32's resolution is rounding: dividing by it would blow up the first unseen value.
-        moves = std > np.finfo(np.float32).eps * np.abs(mean)
-        return cls(mean.astype(np.float32), np.where(moves, std, 1).astype(np.float32))
-
-
-def flatten(embeddings: np.ndarray, scaling: Scaling | None) -> np.ndarray:
-    """Return a new (clips, layers · dim) float64 array, scaled if a scaling is given."""
-    n_clips, n_layers, dim = embeddings.shape
-    flat = embeddings.reshape(n_clips, n_layers * dim).astype(np.float64)
-    return flat if scaling is None else (flat - scaling.mean) / scaling.std
+def check_problem(problem: Problem) -> None:
+    """Raise a DataError for data that no probe can be fitted to."""
+    kind, n_outputs, classes = problem.kind, problem.n_outputs, problem.classes
+    if n_outputs < (2 if kind in ONE_CLASS else 1):
+        raise DataError(f"Expected at least two classes (or one label or value) to predict, got {n_outputs}.")
+    if classes and len(classes) != n_outputs:
+        raise DataError(f"Expected a name for each of {n_outputs} outputs, got {len(classes)} names.")
+    for role, examples in (("train", problem.train), ("valid", problem.valid)):
+        check_embeddings(examples.embeddings, role)
+        if not len(examples.embeddings):
+            reason = "decides when a probe stops" if role == "valid" else "is what a probe learns from"
+            raise DataError(f"The {role} split has no clips, but it {reason}. Use a split with clips in '{role}'.")
+        n_clips = len(examples.embeddings if examples.clips is None else examples.targets)
+        check_targets(kind, examples.targets, n_clips, n_outputs, role)
+        check_clips(examples, role)
+    shapes = problem.train.embeddings.shape[1:], problem.valid.embeddings.shape[1:]
+    if shapes[0] != shapes[1]:
+        raise DataError(f"Expected one (layers, dim), got {shapes[0]} in train, {shapes[1]} in valid.")
 
 
-def input_tensor(embeddings: np.ndarray, scaling: Scaling | None) -> Float[Tensor, "clips inputs"]:
-    """Return the inputs of a stack: float32, padded with zeros, in memory of its own."""
-    return _pad(flatten(embeddings, scaling))
-
-
-def target_tensor(kind: Kind, targets: np.ndarray, n_outputs: int) -> Float[Tensor, "clips outputs"]:
-    """Return what each output should be, float32 and padded with zeros: 1 at the class of a class index."""
-    if targets.ndim == 1:
-        return _pad(np.eye(n_outputs, dtype=np.float32)[targets])
-    return _pad(targets)
+def check_clips(examples: Examples, role: str) -> None:
+    """Raise a DataError unless every row is of a clip, every clip has a row, and they stand in the clips' order."""
+    clips = examples.clips
+    if clips is None:
+        return
+    whole = len(clips) == len(examples.embeddings) and len(clips) and clips[0] == 0
+    if not whole or not np.isin(np.diff(clips), (0, 1)).all() or clips[-1] != len(examples.targets) - 1:
+        raise DataError(
+            f"Expected, in {role}, the position of the clip of each of {len(examples.embeddings)} rows, ascending from "
+            f"0 to {len(examples.targets) - 1}, none left out. Sort the rows by clip, and leave out clips without any."
+        )
 
 
 def check_embeddings(embeddings: np.ndarray, role: str) -> None:
@@ -61,6 +55,16 @@ def check_embeddings(embeddings: np.ndarray, role: str) -> None:
         raise DataError(
             f"Expected finite {role} embeddings, got NaN or infinity in {broken.sum()} of {len(broken)} clips"
             f" (rows {rows}). Leave these clips out, or look at their audio with `earmark check dataset`."
+        )
+
+
+def check_shape(embeddings: np.ndarray, input_shape: tuple[int, int]) -> None:
+    """Raise a DataError unless this is finite float32 (clips, layers, dim) with the (layers, dim) of a fit."""
+    check_embeddings(embeddings, "a probe's")
+    if embeddings.shape[1:] != input_shape:
+        raise DataError(
+            f"Expected embeddings (clips, layers, dim) = (…, {input_shape[0]}, {input_shape[1]}),"
+            f" got {embeddings.shape}. This probe was fitted on another representation, layer or pooling."
         )
 
 
@@ -82,9 +86,3 @@ def check_targets(kind: Kind, targets: np.ndarray, n_clips: int, n_outputs: int,
         raise DataError(f"Expected multilabel targets in {role} to be 0 or 1 only. Threshold them first.")
     elif not np.isfinite(targets).all():
         raise DataError(f"Expected finite targets in {role}, got NaN or infinity. Leave these clips out.")
-
-
-def _pad(matrix: np.ndarray) -> Tensor:
-    tensor = torch.zeros(len(matrix), padded(matrix.shape[1]))
-    tensor.numpy()[:, : matrix.shape[1]] = matrix
-    return tensor

@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from earmark.errors import UserError
+from earmark.metrics import find, measure
 from earmark.nouns import Kind
+from earmark.probes.recipe import Loss
 
 Monitor = Callable[[np.ndarray, np.ndarray], float]
 
@@ -43,17 +46,18 @@ def r2(targets: np.ndarray, scores: np.ndarray) -> float:
     return float(np.mean(1 - residual[varies] / total[varies])) if varies.any() else float("nan")
 
 
-def loss(kind: Kind, targets: np.ndarray, scores: np.ndarray) -> float:
-    """Return the mean validation loss: cross-entropy of the class, of each label, or the squared error.
+def loss(name: Loss, targets: np.ndarray, scores: np.ndarray) -> float:
+    """Return the mean validation loss: cross_entropy of the class, binary of each output, or the squared error.
 
     A probability of 0 counts as the smallest float32, so that a loss is always a number.
     """
     predicted = scores.astype(np.float64)
-    if kind == "regression":
+    if name == "squared":
         return float(np.mean(np.square(predicted - targets)))
     smallest = float(np.finfo(np.float32).tiny)
-    if kind == "multilabel":
-        right = np.where(targets > 0, predicted, 1.0 - predicted)
+    if name == "binary":
+        labels = targets if targets.ndim == 2 else np.arange(scores.shape[1]) == targets[:, None]
+        right = np.where(labels > 0, predicted, 1.0 - predicted)
         return float(-np.mean(np.log(np.maximum(right, smallest))))
     return float(-np.mean(np.log(np.maximum(predicted[np.arange(len(targets)), targets], smallest))))
 
@@ -65,3 +69,39 @@ MONITORS: Mapping[Kind, Monitor] = {
     "multilabel": average_precision,
     "regression": r2,
 }
+
+LOSSES: Mapping[Kind, Loss] = {
+    "multiclass": "cross_entropy",
+    "pitch": "cross_entropy",
+    "key": "cross_entropy",
+    "multilabel": "binary",
+    "regression": "squared",
+}
+
+
+def loss_of(asked: Loss, kind: Kind) -> Loss:
+    """Return the loss that a recipe asks for on a kind of task. Raises UserError where the two do not go together."""
+    own = LOSSES[kind]
+    if asked in ("auto", own) or (asked == "binary" and own == "cross_entropy"):
+        return own if asked == "auto" else asked
+    fitting = "cross_entropy or binary" if own == "cross_entropy" else own
+    raise UserError(f"Expected the loss of a {kind} task to be {fitting}, got {asked}. Leave loss out, or write auto.")
+
+
+def criterion(name: str, kind: Kind, classes: tuple[str, ...], auto: Monitor | None = None) -> Monitor:
+    """Return what a criterion says of (targets, scores), higher is better: auto, or the name of a metric.
+
+    A metric stands with the average over clips where it has one, else with that over labels; one that is better when
+    lower is turned round. Raises UserError for a metric that is not for this kind.
+    """
+    if name == "auto":
+        return auto or MONITORS[kind]
+    metric = find(name, kind)
+    average = "micro" if "micro" in metric.averages else "macro"
+    sign = 1 if metric.higher_is_better else -1
+
+    def score(targets: np.ndarray, scores: np.ndarray) -> float:
+        named = classes or tuple(map(str, range(scores.shape[1])))
+        return sign * float(measure(name, kind, targets, scores, named).averages[average][0])
+
+    return score

@@ -1,4 +1,4 @@
-"""Many small dense networks of one shape as one: their weights are stacked and multiplied together.
+"""Many small networks of one shape as one: their weights are stacked and multiplied together.
 
 A slot's numbers never depend, to the bit, on how many other slots there are or where it sits (one CPU thread).
 Three things make that so: at least two slots (one takes another matrix kernel); every width padded with
@@ -6,22 +6,104 @@ zeros to WIDTH, so that each slot begins on a cache line and no vector loop ends
 differently; and one batch size for all slots. The padding stays zero: its gradient is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from math import prod
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn import functional
 
-from earmark.nouns import Kind
+from earmark.probes.recipe import Activation, Loss
 
 WIDTH = 32
+ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
+    "relu": functional.relu,
+    "leaky_relu": functional.leaky_relu,
+    "tanh": torch.tanh,
+    "gelu": functional.gelu,
+    "sigmoid": torch.sigmoid,
+}
+Views = Mapping[str, Tensor]
+
+
+class Part(NamedTuple):
+    """A named array of a network and its shape, without padding."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+class Weights(NamedTuple):
+    """What a stack has learned: three flat tensors (slots, numbers). Only `running` is not learned by gradients."""
+
+    kernels: Tensor
+    others: Tensor
+    running: Tensor
+
+    def of(self, places: Sequence[int]) -> "Weights":
+        """Return a copy of some slots' weights."""
+        return Weights(*(flat[list(places)] for flat in self))
+
+    @property
+    def are_finite(self) -> bool:
+        """Whether there is no NaN and no infinity among them."""
+        return all(bool(torch.isfinite(flat).all()) for flat in self)
+
+
+@dataclass(frozen=True)
+class Network:
+    """The shape of a network: dense layers, and what may stand before them.
+
+    `sizes` runs from inputs to outputs. `n_weighed`: so many layers of a representation are summed under the softmax
+    of learned weights (0: none). `attends`: the frames of a clip are summed under the softmax over them of a·x, `a`
+    learned. Both begin as the plain mean. Source: Peters et al. 2018, §3.2 (layers); Safari et al. 2020, §2
+    (frames). Differs: Peters et al. also scale the sum, which the dense layer does as well.
+    """
+
+    sizes: tuple[int, ...]
+    activation: Activation = "relu"
+    batch_norm: bool = False
+    n_weighed: int = 0
+    attends: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is dense layers with ReLU and nothing else, so that `forward` and `backward` know it."""
+        return self.activation == "relu" and not (self.batch_norm or self.n_weighed or self.attends)
+
+    @property
+    def kernels(self) -> list[Part]:
+        """Its matrices (inputs, outputs)."""
+        return [Part(f"dense.{depth}.weight", pair) for depth, pair in enumerate(pairwise(self.sizes))]
+
+    @property
+    def others(self) -> list[Part]:
+        """Its vectors: biases, batch norms' scales and shifts, the weights of layers, the direction of frames."""
+        found = [Part(f"dense.{depth}.bias", (units,)) for depth, units in enumerate(self.sizes[1:])]
+        for depth, units in enumerate(self.sizes[1:-1] if self.batch_norm else ()):
+            found += [Part(f"norm.{depth}.scale", (units,)), Part(f"norm.{depth}.shift", (units,))]
+        if self.n_weighed:
+            found.append(Part("layers.weight", (self.n_weighed,)))
+        return [*found, Part("frames.weight", self.sizes[:1])] if self.attends else found
+
+    @property
+    def running(self) -> list[Part]:
+        """The running means and variances of its batch norms."""
+        names = [(depth, name) for depth in range(len(self.sizes) - 2) for name in ("mean", "variance")]
+        return [Part(f"norm.{depth}.{name}", (self.sizes[depth + 1],)) for depth, name in names if self.batch_norm]
+
+    @property
+    def parts(self) -> tuple[list[Part], list[Part], list[Part]]:
+        """What each of the flat tensors of `Weights` holds."""
+        return self.kernels, self.others, self.running
 
 
 class Layer(NamedTuple):
-    """Views into the flat parameters of a stack, or into their gradients."""
+    """A dense layer of every slot, or its gradient."""
 
     weight: Float[Tensor, "slots inputs outputs"]
     bias: Float[Tensor, "slots 1 outputs"]
@@ -32,33 +114,37 @@ def padded(width: int) -> int:
     return -(-width // WIDTH) * WIDTH
 
 
-def n_parameters(sizes: Sequence[int]) -> int:
-    """Return the length of one slot's flat parameters, padding included; `sizes` runs from inputs to outputs."""
-    return sum((padded(fan_in) + 1) * padded(fan_out) for fan_in, fan_out in pairwise(sizes))
+def zeros(network: Network, n_slots: int) -> Weights:
+    """Return the flat tensors of a stack, all zero."""
+    return Weights(*(torch.zeros(n_slots, sum(prod(_room(one)) for one in parts)) for parts in network.parts))
 
 
-def layers(flat: Float[Tensor, "slots parameters"], sizes: Sequence[int]) -> list[Layer]:
-    """Return the dense layers of a stack as views into its flat parameters (weight, then bias, layer by layer)."""
-    found, start = [], 0
-    for fan_in, fan_out in pairwise(map(padded, sizes)):
-        middle, end = start + fan_in * fan_out, start + (fan_in + 1) * fan_out
-        weight = flat[:, start:middle].view(-1, fan_in, fan_out)
-        found.append(Layer(weight, flat[:, middle:end].unsqueeze(1)))
-        start = end
+def views(flat: Float[Tensor, "slots numbers"], parts: Sequence[Part]) -> dict[str, Tensor]:
+    """Return the parts of a flat tensor by name, padded, as views: (slots, inputs, outputs) or (slots, 1, units)."""
+    found, start = {}, 0
+    for part in parts:
+        room = _room(part)
+        found[part.name] = flat[:, start : start + prod(room)].view(-1, *room)
+        start += prod(room)
     return found
 
 
-def glorot(sizes: Sequence[int], rng: np.random.Generator) -> Float[Tensor, " parameters"]:
-    """Return one slot's first parameters: weights uniform in ±√(6 / (inputs + outputs)), biases 0.
+def unpadded(weights: Weights, network: Network) -> dict[str, Tensor]:
+    """Return every part of the first slot by name, without padding, as views."""
+    named = {}
+    for flat, parts in zip(weights, network.parts, strict=True):
+        for part, view in zip(parts, views(flat, parts).values(), strict=True):
+            cut = view[0] if len(part.shape) > 1 else view[0, 0]
+            for axis, length in enumerate(part.shape):
+                cut = cut.narrow(axis, 0, length)
+            named[part.name] = cut
+    return named
 
-    Source: Glorot & Bengio 2010; the default of Keras' Dense. Drawn as float32, layer by layer, (inputs, outputs).
-    """
-    flat = torch.zeros(1, n_parameters(sizes))
-    for layer, (fan_in, fan_out) in zip(layers(flat, sizes), pairwise(sizes), strict=True):
-        limit = np.float32(np.sqrt(6 / (fan_in + fan_out)))
-        drawn = (2 * rng.random((fan_in, fan_out), dtype=np.float32) - 1) * limit
-        layer.weight[0, :fan_in, :fan_out] = torch.from_numpy(drawn)
-    return flat[0]
+
+def layers(named: Views) -> list[Layer]:
+    """Return the dense layers among views."""
+    n_layers = sum(name.endswith(".bias") for name in named)
+    return [Layer(named[f"dense.{depth}.weight"], named[f"dense.{depth}.bias"]) for depth in range(n_layers)]
 
 
 def forward(
@@ -66,7 +152,7 @@ def forward(
     inputs: Float[Tensor, "slots batch inputs"],
     dropout: Sequence[Float[Tensor, "slots batch units"]] = (),
 ) -> list[Tensor]:
-    """Return the input of every layer, then the output of the last (no activation).
+    """Return the input of every dense layer, then the output of the last, of a plain network.
 
     `dropout` holds, in training, a factor for each unit of each hidden layer: 0, or 1 / (1 − p).
     """
@@ -100,8 +186,64 @@ def backward(
                 error.mul_(dropout[depth - 1])
 
 
-def activate(kind: Kind, outputs: Float[Tensor, "*batch outputs"]) -> Float[Tensor, "*batch outputs"]:
-    """Return what a kind of task predicts: probabilities of classes, of each label, or the values themselves."""
-    if kind == "regression":
-        return outputs
-    return torch.sigmoid(outputs) if kind == "multilabel" else torch.softmax(outputs, dim=-1)
+def outputs(
+    network: Network,
+    named: Views,
+    inputs: Float[Tensor, "slots batch *frames_layers inputs"],
+    present: Bool[Tensor, "slots batch frames"] | None = None,
+    dropout: Sequence[Float[Tensor, "slots batch units"]] = (),
+    is_training: bool = False,
+) -> Float[Tensor, "slots batch outputs"]:
+    """Return the outputs of any network, for autograd. In training the running numbers of batch norms move.
+
+    `inputs`: a frame axis where the network attends, then a layer axis where it weighs layers. `present` says which
+    frames there are; the rest fill up the shorter clips and count nothing.
+    """
+    values = inputs
+    if network.n_weighed:
+        shares = torch.softmax(named["layers.weight"][..., : network.n_weighed], dim=-1)
+        values = (values * shares.view(len(shares), *[1] * (values.ndim - 3), -1, 1)).sum(dim=-2)
+    if network.attends:
+        values = _attended(values, named["frames.weight"], present)
+    for depth, units in enumerate(network.sizes[1:], start=0):
+        values = torch.baddbmm(named[f"dense.{depth}.bias"], values, named[f"dense.{depth}.weight"])
+        if depth < len(network.sizes) - 2:
+            if network.batch_norm:
+                values = _normalised(values, named, depth, is_training)
+            values = ACTIVATIONS[network.activation](values)
+            if network.activation == "sigmoid":  # the only one that makes something of padding
+                values = functional.pad(values[..., :units], (0, values.shape[-1] - units))
+            values = values * dropout[depth] if dropout else values
+    return values
+
+
+def _attended(
+    values: Float[Tensor, "slots batch frames inputs"],
+    direction: Float[Tensor, "slots 1 inputs"],
+    present: Bool[Tensor, "slots batch frames"] | None,
+) -> Float[Tensor, "slots batch inputs"]:
+    heard = torch.matmul(values, direction.unsqueeze(-1)).squeeze(-1)
+    heard = heard if present is None else heard.masked_fill(~present, -torch.inf)
+    return torch.matmul(torch.softmax(heard, dim=-1).unsqueeze(-2), values).squeeze(-2)
+
+
+def _normalised(
+    values: Float[Tensor, "slots batch units"], named: Views, depth: int, is_training: bool
+) -> Float[Tensor, "slots batch units"]:
+    """Return the values under torch's BatchNorm1d (momentum 0.1, ε 1e-5), each slot by itself."""
+    names = ("mean", "variance", "scale", "shift")
+    each = zip(values, *(named[f"norm.{depth}.{name}"][:, 0] for name in names), strict=True)
+    normed = [functional.batch_norm(one, mean, var, scale, shift, is_training) for one, mean, var, scale, shift in each]
+    return torch.stack(normed)
+
+
+def _room(part: Part) -> tuple[int, ...]:
+    sides = tuple(map(padded, part.shape))
+    return sides if len(sides) > 1 else (1, *sides)
+
+
+def activate(loss: Loss, answer: Float[Tensor, "*batch outputs"]) -> Float[Tensor, "*batch outputs"]:
+    """Return what outputs say: probabilities of classes, of each output by itself, or values as they are."""
+    if loss == "squared":
+        return answer
+    return torch.sigmoid(answer) if loss == "binary" else torch.softmax(answer, dim=-1)

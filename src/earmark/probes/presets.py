@@ -1,34 +1,100 @@
-"""Named probe protocols: a preset is a set of recipes under the names their paper gave them.
+"""Named probe protocols: recipes under the names their paper gave them, with its source and its faults.
 
-mir_ref-fixed: the five probes of Plachouras 2023 (the toolkit's thesis), with inferred sizes taken anew for every
-representation, the last partial batch kept, and one metric that both stops and chooses the epoch.
+What a protocol says stands in a file of `presets/`, which a higher room reads (`experiment.presets`).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
-from earmark.errors import UnknownName
-from earmark.probes.recipe import Recipe
+from earmark.errors import UnknownName, UserError
+from earmark.nouns import Kind
+from earmark.probes import recipe, select
+from earmark.probes.base import AnyRecipe
+from earmark.probes.kinds import recipe_of
 
-PRESETS: Mapping[str, Mapping[str, Recipe]] = {
-    "mir_ref-fixed": {
-        "M1": Recipe(()),
-        "M2": Recipe((128,)),
-        "M3": Recipe((256, 128)),
-        "M4": Recipe(("infer",)),
-        "M5": Recipe(("infer", "infer")),
-    }
-}
+FIELDS = ("name", "version", "cites", "description", "faults", "mends", "extends", "defaults", "base", "kinds", "grid")
 
 
-def preset(name: str, only: Sequence[str] | None = None) -> dict[str, Recipe]:
-    """Return the recipes of a preset by name, all of them or `only` those, in the order asked for.
+@dataclass(frozen=True)
+class Preset:
+    """A protocol. `version` is raised when its numbers change.
 
-    Raises UnknownName for a preset or a probe that does not exist.
+    `faults`: what the original does wrong, by a short name; `mends`: the faults of another preset that this one does
+    not have. `defaults`: what its paper says of the rest of an experiment. `kinds`: what is different for a kind of
+    task. `grid`: candidates that the validation clips choose among, as one probe of the preset's name.
     """
-    if name not in PRESETS:
-        raise UnknownName("preset", name, PRESETS)
-    recipes = PRESETS[name]
-    for probe in only or ():
-        if probe not in recipes:
-            raise UnknownName(f"probe of {name}", probe, recipes)
-    return {probe: recipes[probe] for probe in (recipes if only is None else only)}
+
+    name: str
+    version: int
+    cites: str
+    description: str
+    probes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    grid: Sequence[Mapping[str, Any]] = ()
+    base: Mapping[str, Any] = field(default_factory=dict)
+    kinds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
+    mends: Sequence[str] = ()
+    extends: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    n_steps: int | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its probes."""
+        return (self.name,) if self.grid else tuple(self.probes)
+
+    def recipes(self, only: Sequence[str] | None = None, kind: Kind | None = None) -> dict[str, AnyRecipe]:
+        """Return the recipes by name, all of them or `only` those, in the order asked for, for a kind of task.
+
+        Raises UnknownName for a probe that there is not.
+        """
+        for probe in only or ():
+            if probe not in self.names:
+                raise UnknownName(f"probe of {self.name}", probe, self.names)
+        return {probe: self._recipe(probe, kind) for probe in (self.names if only is None else only)}
+
+    def _recipe(self, probe: str, kind: Kind | None) -> AnyRecipe:
+        shared = {**self.base, **(self.kinds.get(kind, {}) if kind else {})}
+        if not self.grid:
+            return self._one({**shared, **self.probes[probe]})
+        return select.Recipe(tuple(self._one({**shared, **point}) for point in self.grid))
+
+    def _one(self, said: Mapping[str, Any]) -> AnyRecipe:
+        made = recipe_of({"kind": "mlp", **said})
+        return made if self.n_steps is None else shortened(made, self.n_steps)
+
+
+def preset_of(said: Mapping[str, Any], extended: Preset | None = None) -> Preset:
+    """Return the preset that a file says; it starts from `extended`, but not from that one's faults.
+
+    Raises UserError for keys that there are not.
+    """
+    if wrong := set(said) - {*FIELDS, "probes"}:
+        raise UserError(f"Expected a preset of {', '.join((*FIELDS, 'probes'))}, got {', '.join(sorted(wrong))}.")
+    made = Preset(**said)
+    if extended is None:
+        return made
+    rest = {name: value for name, value in extended.faults.items() if name not in made.mends}
+    return replace(
+        made,
+        probes={**extended.probes, **made.probes},
+        grid=made.grid or extended.grid,
+        base={**extended.base, **made.base},
+        kinds={**extended.kinds, **made.kinds},
+        faults={**rest, **made.faults},
+        defaults={**extended.defaults, **made.defaults},
+    )
+
+
+def shortened(made: AnyRecipe, n_steps: int) -> AnyRecipe:
+    """Return a network's recipe with at most so many steps in place of its own length, warm-up cut in proportion.
+
+    A recipe that counts epochs trains for exactly `n_steps` unless its patience ends it: how many steps its epochs
+    have is not known here. Raises UserError for a probe that takes no steps.
+    """
+    if not isinstance(made, recipe.Recipe):
+        raise UserError(f"Only networks take steps, and this probe is of kind {made.probe}. Leave '~{n_steps}' out.")
+    steps = n_steps if made.steps is None else min(n_steps, made.steps)
+    warm_up = made.warm_up_steps * steps // made.steps if made.steps else min(made.warm_up_steps, steps - 1)
+    return cast(AnyRecipe, replace(made, steps=steps, warm_up_steps=warm_up))

@@ -1,102 +1,37 @@
-"""A fitted probe: what it learned, what it predicts, and its bytes."""
+"""The bytes of a fitted probe: one safetensors file, whose head says what kind of probe it is and how it was made."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import safetensors.numpy
-import torch
 
 from earmark.errors import DataError
-from earmark.nouns import Kind
-from earmark.probes.inputs import Scaling, check_embeddings, flatten
-from earmark.probes.networks import activate
-from earmark.probes.recipe import Recipe
 
-FORMAT = 1
+FORMAT = 2
 
 
-class Dense(NamedTuple):
-    """One fitted layer: weight (inputs, outputs) and bias (outputs,), float32."""
+class Saved(NamedTuple):
+    """A probe in parts: the name of its kind, plain values, arrays."""
 
-    weight: np.ndarray
-    bias: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """A fitted probe and how it came about.
-
-    `classes` names the outputs, or is empty. `input_shape` is (layers, dim) of the embeddings it was fitted on.
-    `history` holds the validation score of every epoch run; `best_epoch` counts from 1, so that
-    `history[best_epoch - 1] == valid_score`.
-    """
-
-    recipe: Recipe
-    kind: Kind
-    classes: tuple[str, ...]
-    layers: tuple[Dense, ...]
-    scaling: Scaling | None
-    input_shape: tuple[int, int]
-    best_epoch: int
-    valid_score: float
-    history: tuple[float, ...]
-    seed: int
-
-    def predict(self, embeddings: np.ndarray) -> np.ndarray:
-        """Return (clips, outputs) float32: probabilities of classes, of each label, or values, by kind.
-
-        `embeddings` is float32 (clips, layers, dim). Computed in float64 and rounded once, so that neither the
-        other clips nor the number of threads show. Raises DataError for another shape or for values not finite.
-        """
-        check_embeddings(embeddings, "predicted")
-        if embeddings.shape[1:] != self.input_shape:
-            raise DataError(
-                f"Expected embeddings (clips, layers, dim) = (…, {self.input_shape[0]}, {self.input_shape[1]}),"
-                f" got {embeddings.shape}. This probe was fitted on another representation, layer or pooling."
-            )
-        values = flatten(embeddings, self.scaling)
-        for depth, layer in enumerate(self.layers):
-            values = (values if depth == 0 else np.maximum(values, 0)) @ layer.weight.astype(np.float64) + layer.bias
-        return activate(self.kind, torch.from_numpy(values)).numpy().astype(np.float32)
-
-    def to_bytes(self) -> bytes:
-        """Return the probe as a safetensors file. The same probe gives the same bytes."""
-        arrays = {f"layers.{i}.{name}": part for i, layer in enumerate(self.layers) for name, part in _named(layer)}
-        if self.scaling is not None:
-            arrays |= {"scaling.mean": self.scaling.mean, "scaling.std": self.scaling.std}
-        fields = {name: getattr(self, name) for name in _PLAIN} | {"recipe": asdict(self.recipe), "format": FORMAT}
-        # One entry only: safetensors writes several in no fixed order.
-        return bytes(safetensors.numpy.save(arrays, {"earmark.probe": json.dumps(fields, sort_keys=True)}))
-
-    @classmethod
-    def from_bytes(cls, content: bytes) -> "Fitted":
-        """Return the probe that `to_bytes` wrote; raise DataError for anything else."""
-        fields = _fields(content)
-        arrays = safetensors.numpy.load(content)
-        n_layers = sum(name.endswith(".weight") for name in arrays)
-        scaling = Scaling(arrays["scaling.mean"], arrays["scaling.std"]) if "scaling.mean" in arrays else None
-        recipe = fields["recipe"] | {"hidden_units": tuple(fields["recipe"]["hidden_units"])}
-        return cls(
-            recipe=Recipe(**recipe),
-            kind=fields["kind"],
-            classes=tuple(fields["classes"]),
-            layers=tuple(Dense(arrays[f"layers.{i}.weight"], arrays[f"layers.{i}.bias"]) for i in range(n_layers)),
-            scaling=scaling,
-            input_shape=tuple(fields["input_shape"]),
-            best_epoch=fields["best_epoch"],
-            valid_score=fields["valid_score"],
-            history=tuple(fields["history"]),
-            seed=fields["seed"],
-        )
+    probe: str
+    fields: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray]
 
 
-_PLAIN = ("kind", "classes", "input_shape", "best_epoch", "valid_score", "history", "seed")
+def pack(saved: Saved) -> bytes:
+    """Return the bytes of a probe. The same probe gives the same bytes."""
+    head = {"probe": saved.probe, "format": FORMAT, **saved.fields}
+    arrays = {name: np.ascontiguousarray(array) for name, array in saved.arrays.items()}
+    # One entry only: safetensors writes several in no fixed order.
+    return bytes(safetensors.numpy.save(arrays, {"earmark.probe": json.dumps(head, sort_keys=True)}))
 
 
-def _named(layer: Dense) -> list[tuple[str, np.ndarray]]:
-    return [("weight", layer.weight), ("bias", layer.bias)]
+def unpack(content: bytes) -> Saved:
+    """Return the parts of a probe that `pack` wrote; raise DataError for anything else."""
+    fields = _fields(content)
+    return Saved(fields.pop("probe"), fields, safetensors.numpy.load(content))
 
 
 def _fields(content: bytes) -> dict[str, Any]:

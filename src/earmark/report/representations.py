@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from earmark import listings
 from earmark.nouns import Card
+from earmark.representations import base
 
 HEAD = """# Representations
 
@@ -38,11 +39,11 @@ CITE_HEAD = """## What to cite
 
 def markdown() -> str:
     """Return the whole page."""
-    cards = listings.representation_cards()
+    cards = base.every()
     lines = {one.name: one for one in listings.representations()}
     built = (_built(name, card) for name, card in cards.items())
     trained = (_trained(name, card, lines[name].size_bytes) for name, card in cards.items())
-    forms = ((f"`{form}`", said) for form, said in listings.forms().items())
+    forms = ((f"`{form}`", said) for form, said in base.forms().items())
     return "".join(
         (
             HEAD + BUILT_HEAD + _table(BUILT, built),

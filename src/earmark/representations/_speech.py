@@ -1,12 +1,11 @@
 """The wav2vec 2.0 family: convolutions over raw audio, then a transformer, by transformers' native classes.
 
-wav2vec2, hubert, data2vec and mert are one shape with different weights: `feature_extractor` (seven convolutions, 320
-samples a frame), `feature_projection`, `encoder` (positional convolution and blocks). They share their wrapper, their
-way from published names of parameters into the class, and nothing else.
+wav2vec2, hubert, data2vec, mert, WavLM and UniSpeech are one shape with different weights: `feature_extractor` (seven
+convolutions, 320 samples a frame), `feature_projection`, `encoder` (positional convolution and blocks). They share
+their wrapper, their way from published names of parameters into the class, and nothing else.
 """
 
 import json
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -121,8 +120,11 @@ class Speech(nn.Module):
         blocks = cast(nn.ModuleList, encoder.get_submodule("layers"))
         hidden = self._into_blocks(audio.float())
         kept = {0: hidden}
+        shared: dict[str, Tensor] = {}
         for depth, block in enumerate(list(blocks)[: max(wanted)], start=1):
-            hidden = block(hidden)
+            answer = block(hidden, **shared)
+            # WavLM's first block makes a bias of positions, which all others add too.
+            hidden, shared = (answer[0], {"position_bias": answer[1]}) if isinstance(answer, tuple) else (answer, {})
             if depth in wanted:
                 kept[depth] = hidden
         if self.has_norm_at_end and len(blocks) in kept:
@@ -137,6 +139,17 @@ class Speech(nn.Module):
         encoder = self.network.get_submodule("encoder")
         hidden = hidden + encoder.get_submodule("pos_conv_embed")(hidden)
         return hidden if self.has_norm_at_end else encoder.get_submodule("layer_norm")(hidden)
+
+
+def network(stem: str, settings: Mapping[str, object]) -> nn.Module:
+    """Return transformers' `stem`Model with random weights from torch's global generator (seed it)."""
+    import transformers
+
+    config = getattr(transformers, f"{stem}Config").from_dict({**settings, **NO_MASKS})
+    made: nn.Module = getattr(transformers, f"{stem}Model")(config)
+    if hasattr(made, MASK):  # UniSpeech-SAT makes one that nothing reads
+        delattr(made, MASK)
+    return made
 
 
 def zero_mean_unit_variance(audio: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch samples"]:
@@ -171,25 +184,13 @@ def load(family: Family, variant: str) -> Speech:
     folder = _weights.need(card)
     refuse_other_configuration(folder, published)
     path = folder / card.sources[0].path
-    state = own_names(read_state(path), family)
+    state = own_names(_weights.read_state(path), family)
     # On "meta" no weight is drawn that the file overwrites; seeded, because the class may draw all the same.
     with _weights.seeded(card.name, 0), torch.device("meta"):
         network = family.network(published.settings)
     refuse_other_parameters(state, network, path, card)
     network.load_state_dict(state, assign=True)
     return Speech(network, replace(card, weights_sha256=_weights.sha256_of(path)), published.normalised)
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a pytorch_model.bin by their published names, on the CPU; nothing is unpickled.
-
-    Raises UserError when the file holds anything but tensors.
-    """
-    try:
-        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(f"Expected only tensors in '{path}', got more, which is never unpickled: {error}") from error
-    return state
 
 
 def own_names(state: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
@@ -210,10 +211,7 @@ def refuse_other_parameters(state: Mapping[str, Tensor], network: nn.Module, pat
     }
     said = "; ".join(f"{what}: {_listed(names)}" for what, names in wrong.items() if names)
     if said:
-        raise UserError(
-            f"The weights in '{path}' are not those of '{card.name}'. {said}. "
-            f"Delete the file and type: earmark get weights {card.name}"
-        )
+        raise UserError(f"The weights in '{path}' are not those of '{card.name}'. {said}. {_weights.remedy(card.name)}")
 
 
 def _listed(names: set[str]) -> str:

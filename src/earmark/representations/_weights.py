@@ -6,11 +6,14 @@ and nothing is unpickled (safetensors, or torch's loader with weights_only).
 
 import dataclasses
 import hashlib
+import pickle
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
 from earmark import identity, places
 from earmark.errors import MissingPart, UserError
@@ -68,15 +71,37 @@ def file_of(card: Card) -> Path:
     return need(card) / card.sources[0].path
 
 
+def read_state(path: Path) -> dict[str, torch.Tensor]:
+    """Return the tensors of a file by their published names, on the CPU; nothing is unpickled.
+
+    Of torch's own files only what is used of them is read from the disk, where their form (since 2020) allows it.
+    Raises UserError when the file holds anything but tensors.
+    """
+    if path.suffix == ".safetensors":
+        safe: dict[str, torch.Tensor] = load_file(path)
+        return safe
+    try:
+        state: dict[str, torch.Tensor] = torch.load(
+            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+        )
+    except pickle.UnpicklingError as error:
+        raise UserError(f"Expected only tensors in '{path}', got more, which is never unpickled: {error}") from error
+    return state
+
+
+def remedy(name: str) -> str:
+    """Return what to do about a file that does not hold the weights of `name`."""
+    if name.startswith("path:"):
+        return "Save settings and weights of one network together."
+    return f"Delete the file and type: earmark get weights {name}"
+
+
 def fill(network: torch.nn.Module, state: Mapping[str, torch.Tensor], card: Card, file: Path) -> None:
     """Give a network all its weights and nothing over. Raises UserError where names or shapes differ."""
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
-        raise UserError(
-            f"'{file}' does not hold the weights of '{card.name}': {error} Delete it and type: "
-            f"earmark get weights {card.name}"
-        ) from error
+        raise UserError(f"'{file}' does not hold the weights of '{card.name}': {error} {remedy(card.name)}") from error
 
 
 @contextmanager

@@ -11,6 +11,7 @@ the contract works.
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol, cast, runtime_checkable
 
 from jaxtyping import Float
@@ -48,7 +49,7 @@ def load(name: str) -> Representation:
 
     Raises UnknownName for a name or variant that does not exist, MissingPart when its weights are not here.
     """
-    made = lookup.external(name)
+    made = None if "+" in name else lookup.external(name)
     if made is not None:
         made = made() if isinstance(made, type) else made
         if not isinstance(getattr(made, "card", None), Card) or not callable(made):
@@ -62,17 +63,41 @@ def find(name: str) -> Found:
     """Return the file and variant of a name. Raises UnknownName, or MissingPart for what is meant to come."""
     if is_not_yet(name):
         raise MissingPart(
-            f"'{name}' is not in this version of earmark. Known: {', '.join(lookup.names('representations'))}."
+            f"'{name}' is not in this version of earmark. Leave it out; what there is: earmark list representations"
         )
-    found = lookup.find("representations", f"joined:{name}" if "+" in name else name)
+    found = lookup.find("representations", f"joined:{name}" if "+" in name else name, lambda: (*every(), *forms()))
     cards: Mapping[str, Card] = found.module.CARDS
     if not cards:  # a form: what follows it is its own affair
         return found
     variant = found.variant.replace("_", "-").replace(":", "-")
     if variant not in cards:
-        file_name = name[: len(name) - len(found.variant)].rstrip("-_:")
-        raise UnknownName("representation", name, (f"{file_name}-{one}".rstrip("-") for one in cards))
+        raise UnknownName("representation", name, _loadable(found.module))
     return Found(found.module, variant)
+
+
+def every() -> dict[str, Card]:
+    """Return the card of every representation and variant that can be loaded by its name."""
+    return {name: card for module in _modules() for name, card in _loadable(module).items()}
+
+
+def forms() -> dict[str, str]:
+    """Return how names that are made of others or of places are written, each with what it gives."""
+    said = {one.FORM: (inspect.getdoc(one) or "").partition("\n")[0] for one in _modules() if not one.CARDS}
+    return {form: line.partition(": ")[2] for form, line in said.items()}
+
+
+def _modules() -> list[ModuleType]:
+    return [lookup.find("representations", file).module for file in lookup.names("representations")]
+
+
+def _loadable(module: ModuleType) -> dict[str, Card]:
+    """Return the cards of a file by name. A network without weights is a test's miniature: only `random:` makes it."""
+    file, cards = module.__name__.rpartition(".")[2].replace("_", "-"), cast(Mapping[str, Card], module.CARDS)
+    return {
+        f"{file}-{variant}".removesuffix("-"): card
+        for variant, card in cards.items()
+        if card.sources or card.weights_sha256 or not hasattr(module, "build")
+    }
 
 
 def card(name: str) -> Card | None:
@@ -81,7 +106,7 @@ def card(name: str) -> Card | None:
     A form made of other names offers `parts(variant)`, one that has the shape of another (`random:NAME`) offers
     `like(variant)`: these are looked up too. Raises UnknownName.
     """
-    if lookup.external(name) is not None:
+    if "+" not in name and lookup.external(name) is not None:
         return None
     found = find(name)
     like: Callable[[str], str] | None = getattr(found.module, "like", None)

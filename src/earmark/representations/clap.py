@@ -9,7 +9,6 @@ tower at least (embeddings-benchmark/mteb#5069), and no configuration of it was 
 
 import dataclasses
 import math
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from torch.nn import functional
 from earmark.errors import UserError
 from earmark.nouns import Card, Source
 from earmark.representations import _weights
+from earmark.representations._saved import CONFIG, PREPROCESSOR, Saved
 from earmark.representations._spectrogram import decibels
 from earmark.representations.base import check_call
 
@@ -49,6 +49,19 @@ PUBLISHED: Mapping[str, Any] = {
     "enable_fusion": False,
     "projection_dim": 512,
     "projection_hidden_act": "relu",
+}
+# What its extractor does with the sound, under the names of preprocessor_config.json: `ten_seconds` and `LogMel`.
+HEARD: Mapping[str, object] = {
+    "sampling_rate": SAMPLE_RATE,
+    "fft_window_size": N_FFT,
+    "hop_length": HOP_SAMPLES,
+    "feature_size": N_MELS,
+    "frequency_min": LOWEST_HZ,
+    "frequency_max": HIGHEST_HZ,
+    "max_length_s": LONGEST // SAMPLE_RATE,
+    "padding": "repeatpad",
+    "truncation": "rand_trunc",
+    "top_db": None,
 }
 CONFIGURATIONS: dict[str, Mapping[str, Any]] = {
     "htsat-unfused": PUBLISHED,
@@ -180,17 +193,17 @@ class Clap(nn.Module):
         return embedding[:, None, None].repeat(1, len(wanted), 1, 1)
 
 
-def _network(variant: str, card: Card) -> Clap:
+def _network(settings: Mapping[str, Any], card: Card) -> Clap:
     from transformers import ClapAudioConfig, ClapAudioModelWithProjection
 
-    return Clap(ClapAudioModelWithProjection(ClapAudioConfig(**CONFIGURATIONS[variant])), card)
+    return Clap(ClapAudioModelWithProjection(ClapAudioConfig.from_dict(dict(settings))), card)
 
 
 def build(variant: str, seed: int) -> Clap:
     """Return the network with random weights, as transformers draws them."""
     card = CARDS[variant]
     with _weights.seeded(card.name, seed):
-        made = _network(variant, card)
+        made = _network(CONFIGURATIONS[variant], card)
     made.card = _weights.random_card(card, made, seed)
     return made
 
@@ -203,15 +216,41 @@ def load(variant: str) -> Clap:
     card = CARDS[variant]
     file = _weights.file_of(card)
     with _weights.seeded(card.name, 0):  # what the class draws is overwritten
-        made = _network(variant, dataclasses.replace(card, weights_sha256=_weights.sha256_of(file)))
-    _fill(made, file)
+        made = _network(CONFIGURATIONS[variant], dataclasses.replace(card, weights_sha256=_weights.sha256_of(file)))
+    _fill(made, _weights.read_state(file), file)
     return made
 
 
-def _fill(made: Clap, file: Path) -> None:
-    try:  # mapped, not read: most of the file is the tower for text
-        published = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(f"Expected only tensors in '{file}', got more, which is never unpickled: {error}") from error
-    state = {name: value for name, value in published.items() if not name.startswith(NOT_USED)}
-    _weights.fill(made.tower, state, made.card, file)
+def of_folder(saved: Saved) -> Clap:
+    """Return the audio tower of both, as transformers saved them into a folder.
+
+    Raises UserError for a network that sees another picture of the sound than `LogMel` gives, and for weights that are
+    not those of its settings.
+    """
+    from transformers import ClapConfig
+
+    for setting, ours in HEARD.items():
+        _require(saved.folder / PREPROCESSOR, setting, saved.heard.get(setting), ours)
+    config: Any = ClapConfig.from_dict(dict(saved.shape)).audio_config
+    for setting in ("num_mel_bins", "enable_fusion"):
+        _require(saved.folder / CONFIG, setting, getattr(config, setting), PUBLISHED[setting])
+    with _weights.seeded(saved.name, 0):
+        made = _network(config.to_dict(), CARD)
+    blocks = "-".join(map(str, config.depths))
+    architecture = f"64 mel bands in dB → HTS-AT: {blocks} blocks → {config.hidden_size} → {config.projection_dim}"
+    made.card = saved.card(dataclasses.replace(CARD, dim=config.projection_dim, architecture=architecture), made)
+    _fill(made, saved.state(), saved.files[0])
+    return made
+
+
+def _require(file: Path, setting: str, given: object, ours: object) -> None:
+    if given != ours:
+        raise UserError(
+            f"'{file}' says {setting}: {given}; expected {ours}, as of clap-htsat-unfused: what CLAP sees of the sound "
+            "is computed here, for networks that see it so."
+        )
+
+
+def _fill(made: Clap, state: Mapping[str, Tensor], file: Path) -> None:
+    own = {name: value for name, value in state.items() if not name.startswith(NOT_USED)}
+    _weights.fill(made.tower, own, made.card, file)

@@ -5,17 +5,18 @@ codebook. `Dac.codes` gives the whole numbers. The decoder is not built.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from earmark.nouns import Card, Source
 from earmark.representations import _weights
+from earmark.representations._saved import Saved
 from earmark.representations.base import check_call
 from earmark.representations.encodec import alone_on_cpu
 
@@ -23,6 +24,7 @@ NOT_USED = "decoder."
 QUANTISED = 1
 
 # As published with the weights; the rest is common to the three and the class's own.
+COMMON: Mapping[str, Any] = {"encoder_hidden_size": 64, "codebook_size": 1024, "codebook_dim": 8}
 CONFIGURATIONS: dict[str, Mapping[str, Any]] = {
     "44khz": {"sampling_rate": 44100, "downsampling_ratios": [2, 4, 8, 8], "n_codebooks": 9},
     "24khz": {"sampling_rate": 24000, "downsampling_ratios": [2, 4, 5, 8], "n_codebooks": 32},
@@ -75,25 +77,30 @@ CARD = Card(
 )
 
 
-def _of_hop_320(card: Card) -> Card:
-    """Return the card of a network that differs from `dac-44khz` in its hop, with its frame rate filled in."""
-    codebooks = CONFIGURATIONS[card.name.removeprefix("dac-")]["n_codebooks"]
+def _shaped(card: Card, settings: Mapping[str, Any]) -> Card:
+    """Return the card with what follows from a network's settings filled in."""
+    known = {**COMMON, **settings}
+    strides, codebooks, width = known["downsampling_ratios"], known["n_codebooks"], known["encoder_hidden_size"]
+    hop, dim = math.prod(strides), width * 2 ** len(strides)
     return dataclasses.replace(
         card,
-        frame_rate_hz=card.sample_rate / 320,
-        min_samples=320,
-        layer_0=card.layer_0.replace("all 9", f"all {codebooks}"),
-        architecture=card.architecture.replace("4, 8, 8", "4, 5, 8").replace("9 ×", f"{codebooks} ×"),
+        sample_rate=known["sampling_rate"],
+        frame_rate_hz=known["sampling_rate"] / hop,
+        dim=dim,
+        layer_0=f"the encoder's continuous output, before quantisation; layer 1 is the sum of what all {codebooks} "
+        "codebooks chose",
+        min_samples=hop,
+        architecture=f"{width} to {dim} convolutions of stride {', '.join(map(str, strides))} with snakes; residual "
+        f"quantiser of {codebooks} × {known['codebook_size']} codes of {known['codebook_dim']}",
     )
 
 
 CARDS = {
     "44khz": CARD,
-    "24khz": _of_hop_320(
+    "24khz": _shaped(
         dataclasses.replace(
             CARD,
             name="dac-24khz",
-            sample_rate=24000,
             n_parameters=22_332_224,
             sources=(
                 Source(
@@ -104,13 +111,13 @@ CARDS = {
                     path="model.safetensors",
                 ),
             ),
-        )
+        ),
+        CONFIGURATIONS["24khz"],
     ),
-    "16khz": _of_hop_320(
+    "16khz": _shaped(
         dataclasses.replace(
             CARD,
             name="dac-16khz",
-            sample_rate=16000,
             n_parameters=21_820_064,
             sources=(
                 Source(
@@ -119,10 +126,11 @@ CARDS = {
                     path="model.safetensors",
                 ),
             ),
-        )
+        ),
+        CONFIGURATIONS["16khz"],
     ),
-    "tiny": _of_hop_320(
-        dataclasses.replace(CARD, name="dac-tiny", sample_rate=16000, dim=32, n_parameters=23_562, sources=())
+    "tiny": _shaped(
+        dataclasses.replace(CARD, name="dac-tiny", n_parameters=23_562, sources=()), CONFIGURATIONS["tiny"]
     ),
 }
 
@@ -138,6 +146,7 @@ class Dac(nn.Module):
     def __init__(self, model: Any, card: Card) -> None:
         super().__init__()
         self.card = card
+        self.config: Any = model.config
         self.encoder: nn.Module = model.encoder
         self.quantizer: nn.Module = model.quantizer
         self.eval().requires_grad_(False)
@@ -166,17 +175,17 @@ class Dac(nn.Module):
         return torch.stack([found[layer] for layer in wanted], dim=1)
 
 
-def _network(variant: str, card: Card) -> Dac:
+def _network(settings: Mapping[str, Any], card: Card) -> Dac:
     from transformers import DacConfig, DacModel
 
-    return Dac(DacModel(DacConfig(**CONFIGURATIONS[variant])), card)
+    return Dac(DacModel(DacConfig.from_dict(dict(settings))), card)
 
 
 def build(variant: str, seed: int) -> Dac:
     """Return the network with random weights, as transformers draws them."""
     card = CARDS[variant]
     with _weights.seeded(card.name, seed):
-        made = _network(variant, card)
+        made = _network(CONFIGURATIONS[variant], card)
     made.card = _weights.random_card(card, made, seed)
     return made
 
@@ -189,11 +198,24 @@ def load(variant: str) -> Dac:
     card = CARDS[variant]
     file = _weights.file_of(card)
     with _weights.seeded(card.name, 0):  # what the class draws is overwritten
-        made = _network(variant, dataclasses.replace(card, weights_sha256=_weights.sha256_of(file)))
-    _fill(made, file)
+        made = _network(CONFIGURATIONS[variant], dataclasses.replace(card, weights_sha256=_weights.sha256_of(file)))
+    _fill(made, _weights.read_state(file), file)
     return made
 
 
-def _fill(made: Dac, file: Path) -> None:
-    state = {name: value for name, value in load_file(file).items() if not name.startswith(NOT_USED)}
-    _weights.fill(made, state, made.card, file)
+def of_folder(saved: Saved) -> Dac:
+    """Return the network that transformers saved into a folder.
+
+    Raises UserError where the files in it disagree, or its weights are not those of its settings.
+    """
+    with _weights.seeded(saved.name, 0):
+        made = _network(saved.shape, CARD)
+    made.card = saved.card(_shaped(CARD, made.config.to_dict()), made)
+    saved.require_rate(made.card.sample_rate)
+    _fill(made, saved.state(), saved.files[0])
+    return made
+
+
+def _fill(made: Dac, state: Mapping[str, Tensor], file: Path) -> None:
+    own = {name: value for name, value in state.items() if not name.startswith(NOT_USED)}
+    _weights.fill(made, own, made.card, file)

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-
-from torch import nn
+from functools import partial
 
 from earmark.nouns import Card, Source
 from earmark.representations import _speech
@@ -56,17 +55,8 @@ TINY = replace(
 # Its convolutions always have layer norm, its blocks never a stable one: the class has no setting for either.
 SHAPE: Mapping[str, object] = {**_speech.FRONT, "conv_pos_kernel_size": 19, "num_conv_pos_embeddings": 5}
 
-
-def network(settings: Mapping[str, object]) -> nn.Module:
-    """Return transformers' data2vec for audio with random weights from torch's global generator (seed it)."""
-    from transformers import Data2VecAudioConfig, Data2VecAudioModel
-
-    made: nn.Module = Data2VecAudioModel(Data2VecAudioConfig.from_dict({**settings, **_speech.NO_MASKS}))
-    return made
-
-
 FAMILY = Family(
-    network,
+    partial(_speech.network, "Data2VecAudio"),
     {
         "base": Published(BASE, {**SHAPE, **_speech.BASE}),
         "tiny": Published(TINY, {**SHAPE, **_speech.TINY, "num_conv_pos_embeddings": 2}),

@@ -8,7 +8,7 @@ but those short of one hop at the very end.
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple
 
 import numpy as np
 import torch
@@ -16,14 +16,13 @@ from jaxtyping import Float
 
 from earmark.errors import UserError
 from earmark.nouns import Card
+from earmark.representations._pooling import STATISTICS, Finished, Grain, Pooling, Tag
 from earmark.representations.base import Representation
 
-STATISTICS = ("mean", "std")
+__all__ = ["STATISTICS", "Finished", "Grain", "Loop", "clip_embedding", "device_of", "frame_embeddings", "segments"]
+
 BATCH_ON_GPU = 64
 WAITING_SAMPLES = 1 << 26  # 256 MB of float32
-FRAMES_TOGETHER = 1 << 15  # summed in float64 at once: eleven minutes at 50 Hz
-
-Tag = TypeVar("Tag")
 
 
 class Segment(NamedTuple):
@@ -100,21 +99,18 @@ def _stacked(rows: Sequence[Float[torch.Tensor, " samples"]]) -> Float[torch.Ten
 
 @torch.inference_mode()
 def _forward(
-    representation: Representation, audio: Float[torch.Tensor, "batch samples"], layers: Sequence[int] | None
+    representation: Representation,
+    audio: Float[torch.Tensor, "batch samples"],
+    layers: Sequence[int] | None,
+    bf16: bool = False,
 ) -> Float[np.ndarray, "batch layers frames dim"]:
-    found: np.ndarray = representation(audio, layers).float().cpu().numpy()
+    with torch.autocast(audio.device.type, torch.bfloat16, enabled=bf16):
+        found: np.ndarray = representation(audio, layers).float().cpu().numpy()
     return found
 
 
-class Finished(NamedTuple, Generic[Tag]):
-    """A clip and what became of it: (layers, 2, dim) in the order of STATISTICS, or the error that kept it."""
-
-    tag: Tag
-    answer: Float[np.ndarray, "layers 2 dim"] | UserError
-
-
 class Loop(Generic[Tag]):
-    """Clips through one representation, each to the mean and deviation of its frames; `tag` tells clips apart.
+    """Clips through one representation, each to what `grain` asks of its frames; `tag` tells clips apart.
 
     Segments wait until there are `batch` of one length, of whichever clips, and go through together: with 1 nothing
     waits. Where the device's memory does not hold a batch, `batch` is halved for good. `audio_s` is the length of
@@ -128,8 +124,10 @@ class Loop(Generic[Tag]):
         segment_s: float | None = None,
         segment_hop_s: float | None = None,
         batch: int = 1,
+        grain: Grain = "clip",
+        bf16: bool = False,
     ) -> None:
-        self.representation, self.layers = representation, layers
+        self.representation, self.layers, self.grain, self.bf16 = representation, layers, grain, bf16
         self.device = device_of(representation)
         self.batch, self.audio_s, self.seconds = batch, 0.0, 0.0
         self._segments = segment_s, segment_hop_s
@@ -143,10 +141,10 @@ class Loop(Generic[Tag]):
             found = segments(len(samples), self.representation.card, *self._segments)
         except UserError as error:
             return [Finished(tag, error)]
-        clip, audio, finished = _Clip(tag, len(samples), len(found)), _tensor(samples), []
-        for start, end in found:
+        clip, audio, finished = Pooling(tag, len(samples), len(found), self.grain), _tensor(samples), []
+        for position, (start, end) in enumerate(found):
             group = self._waiting.setdefault(end - start, [])
-            group.append(_Waiting(clip, audio[start:end]))
+            group.append(_Waiting(clip, position, audio[start:end]))
             self._n_waiting += end - start
             if len(group) >= self.batch:
                 finished += self._run(self._waiting.pop(end - start))
@@ -168,8 +166,8 @@ class Loop(Generic[Tag]):
             return self._run(group[:half]) + self._run(group[half:])
         self._n_waiting -= sum(len(one.samples) for one in group)
         finished = []
-        for position, (clip, _) in enumerate(group):
-            found = clip.fail(answer) if isinstance(answer, UserError) else clip.take(answer[position])
+        for row, (clip, position, _) in enumerate(group):
+            found = clip.fail(answer) if isinstance(answer, UserError) else clip.take(position, answer[row])
             if found:
                 finished.append(found)
                 self.audio_s += clip.n_samples / self.representation.card.sample_rate
@@ -179,7 +177,7 @@ class Loop(Generic[Tag]):
         """Return the frames of a batch, or why there are none: also a batch that memory does not hold."""
         card, started = self.representation.card, self._clock()
         try:
-            return _forward(self.representation, audio.to(self.device), self.layers)
+            return _forward(self.representation, audio.to(self.device), self.layers, self.bf16)
         except torch.OutOfMemoryError:
             self.batch = max(1, min(self.batch, len(audio) // 2))
             length_s = audio.shape[1] / card.sample_rate
@@ -193,41 +191,9 @@ class Loop(Generic[Tag]):
         return failure
 
 
-class _Clip(Generic[Tag]):
-    """The frames of a clip so far: their number, sum and sum of squares, float64."""
-
-    def __init__(self, tag: Tag, n_samples: int, n_segments: int) -> None:
-        self.tag, self.n_samples, self.is_finished = tag, n_samples, False
-        self._left, self._count = n_segments, 0
-        self._total, self._squares = np.float64(0.0), np.float64(0.0)
-
-    def take(self, frames: Float[np.ndarray, "layers frames dim"]) -> Finished[Tag] | None:
-        """Add the frames of one segment; return the clip when it was the last."""
-        for first in range(0, frames.shape[1], FRAMES_TOGETHER):
-            exact = frames[:, first : first + FRAMES_TOGETHER].astype(np.float64)
-            self._total = self._total + exact.sum(1)
-            self._squares = self._squares + np.square(exact).sum(1)
-        self._count += frames.shape[1]
-        self._left -= 1
-        if self._left or self.is_finished:
-            return None
-        if not self._count:
-            return self.fail(UserError(f"no frames came of its {self.n_samples} samples"))
-        self.is_finished = True
-        mean = self._total / self._count
-        deviation = np.sqrt(np.maximum(self._squares / self._count - np.square(mean), 0.0))
-        return Finished(self.tag, np.stack([mean, deviation], axis=1).astype(np.float32))
-
-    def fail(self, error: UserError) -> Finished[Tag] | None:
-        """Give the clip up; return it unless it was already."""
-        if self.is_finished:
-            return None
-        self.is_finished = True
-        return Finished(self.tag, error)
-
-
 class _Waiting(NamedTuple, Generic[Tag]):
-    clip: _Clip[Tag]
+    clip: Pooling[Tag]
+    position: int
     samples: torch.Tensor
 
 

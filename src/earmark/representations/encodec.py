@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from earmark import identity
+from earmark.errors import UserError
 from earmark.nouns import Card, Source
 from earmark.representations import _weights
+from earmark.representations._saved import CONFIG, Saved
 from earmark.representations.base import check_call
 
 NOT_USED = "decoder."
@@ -132,9 +133,10 @@ class Encodec(nn.Module):
     def __init__(self, model: Any, card: Card) -> None:
         super().__init__()
         self.card = card
+        self.config: Any = model.config
         self.encoder: nn.Module = model.encoder
         self.quantizer: Any = model.quantizer
-        rates = model.config.target_bandwidths
+        rates = self.config.target_bandwidths
         self.depths = tuple(model.quantizer.get_num_quantizers_for_bandwidth(rate) for rate in rates)
         self.eval().requires_grad_(False)
 
@@ -188,10 +190,10 @@ def alone_on_cpu(audio: Float[Tensor, "batch samples"]) -> Sequence[Float[Tensor
     return [row[None] for row in audio] if audio.device.type == "cpu" else [audio]
 
 
-def _network(variant: str, card: Card) -> Encodec:
+def _network(settings: Mapping[str, Any], card: Card) -> Encodec:
     from transformers import EncodecConfig, EncodecModel
 
-    return Encodec(EncodecModel(EncodecConfig(**CONFIGURATIONS[variant])), card)
+    return Encodec(EncodecModel(EncodecConfig.from_dict(dict(settings))), card)
 
 
 def build(variant: str, seed: int) -> Encodec:
@@ -203,7 +205,7 @@ def build(variant: str, seed: int) -> Encodec:
     """
     card = CARDS[variant]
     with _weights.seeded(card.name, seed):
-        made = _network(variant, card)
+        made = _network(CONFIGURATIONS[variant], card)
     rng = torch.Generator().manual_seed(identity.seed_for("weights", card.name, seed, "drawn again"))
     for module in made.encoder.modules():
         if isinstance(module, nn.Conv1d):
@@ -222,14 +224,51 @@ def load(variant: str) -> Encodec:
     card = CARDS[variant]
     file = _weights.file_of(card)
     with _weights.seeded(card.name, 0):  # what the class draws is overwritten
-        made = _network(variant, dataclasses.replace(card, weights_sha256=_weights.sha256_of(file)))
-    _fill(made, file)
+        made = _network(CONFIGURATIONS[variant], dataclasses.replace(card, weights_sha256=_weights.sha256_of(file)))
+    _fill(made, _weights.read_state(file), file)
     return made
 
 
-def _fill(made: Encodec, file: Path) -> None:
-    state = {_renamed(name): value for name, value in load_file(file).items() if not name.startswith(NOT_USED)}
-    _weights.fill(made, state, made.card, file)
+def of_folder(saved: Saved) -> Encodec:
+    """Return the network that transformers saved into a folder.
+
+    Raises UserError for a configuration that hears stereo, or in chunks, and for weights that are not those of it.
+    """
+    for setting in ("audio_channels", "normalize", "chunk_length_s"):
+        if saved.shape.get(setting, PUBLISHED[setting]) != PUBLISHED[setting]:
+            raise UserError(
+                f"'{saved.folder / CONFIG}' says {setting}: {saved.shape[setting]}; expected {PUBLISHED[setting]}. "
+                "earmark hears EnCodec in mono, and a segment in one piece: other networks were not trained on that."
+            )
+    with _weights.seeded(saved.name, 0):
+        made = _network(saved.shape, CARD)
+    made.card = saved.card(_shaped(made), made)
+    saved.require_rate(made.card.sample_rate)
+    _fill(made, saved.state(), saved.files[0])
+    return made
+
+
+def _shaped(made: Encodec) -> Card:
+    """Return the published card with what follows from the settings of another network."""
+    config = made.config
+    strides = ", ".join(map(str, reversed(config.upsampling_ratios)))
+    return dataclasses.replace(
+        CARD,
+        sample_rate=config.sampling_rate,
+        frame_rate_hz=config.sampling_rate / config.hop_length,
+        dim=config.hidden_size,
+        layers=1 + len(made.depths),
+        layer_0="the encoder's continuous output, before quantisation; the further layers are the sums of the vectors "
+        f"of the first {', '.join(map(str, made.depths))} codebooks",
+        min_samples=config.hop_length,
+        architecture=f"SEANet encoder: convolutions of stride {strides} → {config.num_lstm_layers} LSTM → "
+        f"{config.hidden_size}; residual quantiser of {made.depths[-1]} codebooks of {config.codebook_size} vectors",
+    )
+
+
+def _fill(made: Encodec, state: Mapping[str, Tensor], file: Path) -> None:
+    own = {_renamed(name): value for name, value in state.items() if not name.startswith(NOT_USED)}
+    _weights.fill(made, own, made.card, file)
 
 
 def _renamed(name: str) -> str:

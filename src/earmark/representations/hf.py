@@ -1,4 +1,4 @@
-"""`hf:ORG/NAME`: a network of a known kind by its id on Hugging Face, without code of its own.
+"""`hf:ORG/NAME`: a network by its id on Hugging Face, of a kind that `path:FOLDER` knows, without code of its own.
 
 `earmark get weights hf:ORG/NAME` fetches its settings and its weights: safetensors where there are any, else the
 pickled ones, which are read without executing them; Python files never. What is here is then used offline.
@@ -13,7 +13,8 @@ from earmark import places
 from earmark.errors import DataError, MissingPart, UserError
 from earmark.nouns import Card, Source
 from earmark.representations import _folder
-from earmark.representations._speech import Speech
+from earmark.representations._saved import CONFIG
+from earmark.representations.base import Representation
 
 CARDS: Mapping[str, Card] = {}
 FORM = "hf:ORG/NAME"
@@ -21,11 +22,11 @@ ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 SETTINGS, SAFE, PICKLED = "*.json", "*.safetensors", "pytorch_model*.bin"
 
 
-def load(variant: str) -> Speech:
+def load(variant: str) -> Representation:
     """Return the network. Raises MissingPart when it was not fetched, UserError for a kind that is not known."""
     name = f"hf:{_id(variant)}"
     folder = places.weights_folder(name)
-    if not (folder / _folder.CONFIG).is_file():
+    if not (folder / CONFIG).is_file():
         raise MissingPart(f"The weights of '{name}' are not in '{folder}'. Type: earmark get weights {name}")
     return _folder.load(name, folder)
 
@@ -67,9 +68,9 @@ def chosen(names: Sequence[str], repo: str) -> tuple[str, ...]:
     top = [name for name in names if "/" not in name]
     held = [name for name in top if fnmatch(name, SAFE)] or [name for name in top if fnmatch(name, PICKLED)]
     settings = [name for name in top if fnmatch(name, SETTINGS)]
-    if not held or _folder.CONFIG not in settings:
+    if not held or CONFIG not in settings:
         raise DataError(
-            f"'{repo}' holds no network that transformers can read: expected {_folder.CONFIG} and {SAFE} or {PICKLED}, "
+            f"'{repo}' holds no network that transformers can read: expected {CONFIG} and {SAFE} or {PICKLED}, "
             f"found {', '.join(top) or 'nothing'}."
         )
     return (*settings, *held)

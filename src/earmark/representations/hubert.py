@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-
-from torch import nn
+from functools import partial
 
 from earmark.nouns import Card, Source
 from earmark.representations import _speech
@@ -78,17 +77,8 @@ TINY = replace(
 
 SHAPE: Mapping[str, object] = {**_speech.FRONT, **_speech.GROUP_NORM, "feat_proj_layer_norm": True}
 
-
-def network(settings: Mapping[str, object]) -> nn.Module:
-    """Return transformers' HuBERT with random weights from torch's global generator (seed it)."""
-    from transformers import HubertConfig, HubertModel
-
-    made: nn.Module = HubertModel(HubertConfig.from_dict({**settings, **_speech.NO_MASKS}))
-    return made
-
-
 FAMILY = Family(
-    network,
+    partial(_speech.network, "Hubert"),
     {
         "base": Published(BASE, {**SHAPE, **_speech.BASE}),
         "large": Published(LARGE, {**SHAPE, **_speech.STABLE, **_speech.LARGE}),

@@ -1,7 +1,9 @@
 """`A+B[+C]`: several representations of the same audio side by side, frame by frame, joined along dim.
 
-The parts must hear at one sample rate and give the same frames, for nothing is resampled or interpolated here: the
-numbers of a part are those it has alone. A part with one layer stands beside every layer of the others.
+Experiments and `earmark embed` join parts of any rates, clip by clip (see `RepresentationChoice.parts`); this is for
+whoever wants the frames. So the parts must hear at one sample rate and give the same frames, for nothing is resampled
+or interpolated here: the numbers of a part are those it has alone. A part with one layer stands beside every layer of
+the others.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +22,7 @@ CARDS: Mapping[str, Card] = {}
 FORM = "A+B[+C]"
 VERSION = 1
 TRUST = ("no", "parity", "real")
-REMEDY = "Write them as representations of their own: each is probed alone, on the same clips."
+REMEDY = "Experiments and `earmark embed` join any two, clip by clip; frame by frame these cannot be joined."
 
 
 class Joined:

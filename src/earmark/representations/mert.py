@@ -85,7 +85,7 @@ TINY = replace(
 IS_HUBERT: Mapping[str, object] = {"feature_extractor_cqt": False, "deepnorm": False, "sample_rate": 24000}
 
 FAMILY = Family(
-    hubert.network,
+    hubert.FAMILY.network,
     {
         "v1-95m": Published(V1_95M, {**hubert.SHAPE, **_speech.BASE}, also=IS_HUBERT),
         "v1-330m": Published(V1_330M, {**hubert.SHAPE, **_speech.LARGE, "do_stable_layer_norm": True}, also=IS_HUBERT),

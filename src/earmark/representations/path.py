@@ -1,6 +1,7 @@
-"""`path:FOLDER`: a network of a known kind in a folder of yours, as transformers saves it.
+"""`path:FOLDER`: what transformers saved of a wav2vec2, hubert, data2vec-audio, wavlm, unispeech, encodec, dac or clap.
 
-The folder holds config.json, preprocessor_config.json and safetensors or pytorch_model.bin. It is read where it lies.
+The folder, as transformers saves it, holds config.json, preprocessor_config.json (which only codecs can do without) and
+safetensors or pytorch_model.bin. It is read where it lies. `_folder.KINDS` lists the kinds, unispeech-sat among them.
 """
 
 from collections.abc import Mapping
@@ -9,13 +10,13 @@ from pathlib import Path
 from earmark.errors import UserError
 from earmark.nouns import Card
 from earmark.representations import _folder
-from earmark.representations._speech import Speech
+from earmark.representations.base import Representation
 
 CARDS: Mapping[str, Card] = {}
 FORM = "path:FOLDER"
 
 
-def load(variant: str) -> Speech:
+def load(variant: str) -> Representation:
     """Return the network of a folder. Raises UserError when there is none, or none of a known kind."""
     folder = Path(variant).expanduser()
     if not variant or not folder.is_dir():

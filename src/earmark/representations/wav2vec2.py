@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-
-from torch import nn
+from functools import partial
 
 from earmark.nouns import Card, Source
 from earmark.representations import _speech
@@ -97,17 +96,8 @@ TINY = replace(
 
 SHAPE: Mapping[str, object] = {**_speech.FRONT, **_speech.GROUP_NORM}
 
-
-def network(settings: Mapping[str, object]) -> nn.Module:
-    """Return transformers' wav2vec 2.0 with random weights from torch's global generator (seed it)."""
-    from transformers import Wav2Vec2Config, Wav2Vec2Model
-
-    made: nn.Module = Wav2Vec2Model(Wav2Vec2Config.from_dict({**settings, **_speech.NO_MASKS}))
-    return made
-
-
 FAMILY = Family(
-    network,
+    partial(_speech.network, "Wav2Vec2"),
     {
         "base": Published(BASE, {**SHAPE, **_speech.BASE}),
         "large": Published(LARGE, {**SHAPE, **_speech.LARGE}),

@@ -12,15 +12,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from earmark import conformance, durable, listings
+from earmark import conformance, durable, listings, places
 from earmark.catalogue import Embedded
-from earmark.errors import UserError
+from earmark.conformance import Verdict, records
+from earmark.errors import EarmarkError, MissingPart, UserError
 from earmark.listings import RepresentationLine
 from earmark.report import representations as page
 from earmark.representations import base, features, get
+from earmark.representations.base import Representation
 from earmark.show.runs import console, failures, remark
 from earmark.sources.bars import bars
 from earmark.sources.fetch import Fetched
+from earmark.store import Store
 
 COLUMNS = ("representation", "dim", "layers", "rate", "frames", "parameters", "licence", "commercial", "weights")
 NUMBERS = ("dim", "layers", "rate", "parameters")
@@ -44,7 +47,7 @@ def names(as_json: bool, as_markdown: bool, commercial: bool) -> None:
         grid.add_row(*map(Text, _cells(one)))
     console().print(grid)
     print("\nand names made of others or of places:")
-    for form, said in listings.forms().items():
+    for form, said in base.forms().items():
         print(f"  {form:<30} {said}")
     if left_out := len(every) - len(found):
         remark(f"{left_out} left out: their licence forbids commercial use, or is not known to permit it.")
@@ -60,35 +63,56 @@ def _cells(one: RepresentationLine) -> tuple[str, ...]:
 
 
 def description(name: str, as_json: bool) -> None:
-    """Print the card of a representation, of one with weights to fetch too."""
-    card = base.card(name) or base.load(name).card
+    """Print the card of a representation, of one with weights to fetch too, and what its last check here found."""
+    loaded = _loaded(name)
+    if isinstance(loaded, EarmarkError):
+        card = base.card(name)
+        if card is None:
+            raise loaded
+        found, checked = None, f"not here yet: {loaded}"
+    else:
+        card, found = loaded.card, _kept(loaded)
+        checked = f"never here. Type: earmark check representation {name}"
     if as_json:
-        print(json.dumps(asdict(card), indent=1))
+        verdicts = None if found is None else [asdict(one) for one in found]
+        print(json.dumps({**asdict(card), "verdicts": verdicts}, ensure_ascii=False, indent=1))
         return
     for field, one in asdict(card).items():
         if field != "sources":
             print(f"{field:>16}: {one}")
     for source in card.sources:
         print(f"{'source':>16}: {source.url} ({source.licence}{', ' + source.checksum if source.checksum else ''})")
+    print(f"{'checked':>16}: {checked if found is None else conformance.summary(found)}")
+
+
+def _loaded(name: str) -> Representation | EarmarkError:
+    """Return a representation, or what keeps it from being one here."""
+    try:
+        return base.load(name)
+    except (MissingPart, UserError) as error:
+        return error
+
+
+def _kept(loaded: Representation) -> tuple[Verdict, ...] | None:
+    """Return what the last check here found; of what hears no audio, that there is nothing to find."""
+    if isinstance(loaded, features.OfClip):
+        return ()
+    return records.read(Store(places.store_folder()), loaded.card, base.code_sha256(loaded))
 
 
 def verdict(name: str, as_json: bool) -> bool:
-    """Print every law, kept or broken and then why it matters; return whether none is broken."""
+    """Print every law, kept or broken and then why it matters, and keep it; return whether none is broken."""
     loaded = base.load(name)
     if isinstance(loaded, features.OfClip):
         print("[]" if as_json else f"{name}: no audio goes in, so no law of representations applies")
         return True
     found = conformance.laws_of_representation(loaded)
-    broken = [one for one in found if one.broken]
+    records.write(Store(places.store_folder()), loaded.card, base.code_sha256(loaded), found)
     if as_json:
         print(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=1))
-        return not broken
-    for one in found:
-        print(one)
-    kept = sum(one.holds for one in found)
-    not_asked = len(found) - kept - len(broken)
-    print(f"{name}: {kept} laws hold, {len(broken)} broken" + (f", {not_asked} not asked" if not_asked else ""))
-    return not broken
+    else:
+        print(*found, f"{name}: {conformance.summary(found)}", sep="\n")
+    return not any(one.broken for one in found)
 
 
 def got(name: str, jobs: int, verify: bool, offline: bool, quiet: bool) -> None:

@@ -15,10 +15,10 @@ from earmark.analysis import tables as tabling
 from earmark.errors import UnknownName
 from earmark.experiment import costs, leaks, results, spec
 from earmark.experiment.estimate import Estimate
+from earmark.experiment.presets import presets
 from earmark.experiment.results import Run
 from earmark.metrics import METRICS
 from earmark.nouns import Failure, Result
-from earmark.probes.presets import PRESETS
 
 WIDE = 200
 
@@ -113,15 +113,18 @@ def estimate(found: Estimate, as_json: bool) -> None:
     print(f"{'probes':>11}: at most {found.probe_seconds:.0f} s on one core")
     print(f"{'disk':>11}: {found.bytes_to_store / 1e6:.1f} MB")
     print(f"{'licences':>11}: {'; '.join(found.licences)}")
-    print(f"{found.jobs} jobs. Run: {found.run}")
+    rest = ", counting only what is here: a run needs the missing parts too" if found.missing else ""
+    print(f"{found.jobs} jobs{rest}. Run: {found.run}")
 
 
 def names(noun: str) -> None:
     """Print the names that a noun has."""
     known: dict[str, Callable[[], Iterable[str]]] = {
         "deformation": _transforms,
-        "probe": lambda: [f"{name}: {', '.join(recipes)}" for name, recipes in PRESETS.items()],
-        "metric": lambda: [f"{name:<24} {', '.join(sorted(one.kinds))}" for name, one in METRICS.items()],
+        "probe": lambda: [f"{name}: {', '.join(one.names)}" for name, one in presets().items()],
+        "metric": lambda: [
+            f"{name:<28} {', '.join(sorted(one.kinds)):<23} {one.description}" for name, one in METRICS.items()
+        ],
         "run": lambda: [one.parent.name for one in sorted(places.runs_folder().glob(f"*/{results.ROWS}"))],
     }
     single = noun.removesuffix("s")

@@ -55,11 +55,13 @@ def fetch(
     verify: bool = False,
     keep_archives: bool = False,
     watch: Watch | None = None,
+    kin: Sequence[Path] = (),
 ) -> tuple[Fetched, ...]:
     """Fetch files into a folder, unpack the archives among them, and return what was fetched, in the given order.
 
     What is there as its receipt says is taken by its size and time of change; `verify` hashes it again. What came
     out of an archive is compared by names and sizes. Files put there by hand are taken when they are as published.
+    What a receipt in a folder of `kin` knows by the same published checksum gets a second name here, and that receipt.
     An archive is removed once unpacked unless `keep_archives`, but never one that was put there by hand. A source
     that fails does not stop the others. Raises, before the first byte, MissingPart where a client is missing and
     UserError where the disk is too small; at the end DataError with every failure. An interrupt leaves parts that
@@ -67,7 +69,7 @@ def fetch(
     """
     wanted = placed(sources)
     with _alone(folder):
-        errand = _Errand(folder, Receipts(folder), wanted, verify, keep_archives, watch)
+        errand = _Errand(folder, Receipts(folder), wanted, verify, keep_archives, watch, kin)
         try:
             errand.settle()
             errand.require_what_is_needed(jobs)
@@ -105,6 +107,7 @@ class _Errand:
     verify: bool
     keep_archives: bool
     watch: Watch | None
+    kin: Sequence[Path]
     # Receipts of the pieces of archives whose files are there, and the archives of the other pieces.
     unpacked: dict[str, Receipt] = field(default_factory=dict)
     to_unpack: dict[str, Archive] = field(default_factory=dict)
@@ -113,7 +116,7 @@ class _Errand:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def settle(self) -> None:
-        """Tell the archives that are unpacked from those still to unpack."""
+        """Tell the archives that are unpacked from those still to unpack, and link what lies elsewhere."""
         for archive in archives_in(self.wanted):
             known = self.receipts.unpacked.get(archive.name)
             checksums_now = {place: self.wanted[place].checksum for place in archive.places}
@@ -123,6 +126,9 @@ class _Errand:
                     self._discard(archive)
             else:
                 self.to_unpack |= dict.fromkeys(archive.places, archive)
+        for place, source in self.wanted.items():
+            if source.checksum and place not in self.unpacked and not (self.folder / place).exists():
+                self.receipts.adopt(place, source.checksum, self.kin)
 
     def require_what_is_needed(self, jobs: int) -> None:
         """Raise MissingPart or UserError when what is missing cannot be fetched here."""

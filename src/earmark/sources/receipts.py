@@ -114,6 +114,19 @@ class Receipts:
             self.unpacked[name] = Unpacked({path: self.files[path] for path in archives}, into, kept, came_out)
             self._save()
 
+    def adopt(self, path: str, checksum: str, folders: Iterable[Path]) -> None:
+        """Give a file that a receipt in other folders knows by its published checksum a name and a receipt here too."""
+        there = ((folder / name, one) for folder in folders for name, one in Receipts(folder).files.items())
+        for file, known in there:
+            if known.checksum == checksum and file.is_file() and known.is_of(file):
+                durable.make_folder((self.folder / path).parent)
+                try:
+                    durable.link(file, self.folder / path)
+                except OSError:  # a disk without links: it is fetched
+                    continue
+                self.sign(path, file, known.sha256, checksum, known.url, at_once=True)
+                return
+
     def forget(self, path: str) -> None:
         """Take back the receipt of a file that was removed; written at the next `save`."""
         with self._lock:

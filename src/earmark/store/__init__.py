@@ -78,6 +78,16 @@ class Store:
             self.refresh()
             return self._read(keys)
 
+    def get_each(self, keys: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Return the rows in the order of the keys, each of its own shape. Raises what `get` raises."""
+        shapes: dict[tuple[int, ...], list[int]] = {}
+        for position, row in enumerate(self._locate(keys)):
+            shapes.setdefault(row.shape, []).append(position)
+        found: dict[int, NDArray[np.float32]] = {}
+        for positions in shapes.values():
+            found.update(zip(positions, self.get([keys[one] for one in positions]), strict=True))
+        return [found[position] for position in range(len(keys))]
+
     def _read(self, keys: Sequence[str]) -> NDArray[np.float32]:
         rows = self._locate(keys)
         shapes = sorted({row.shape for row in rows})

@@ -1,0 +1,73 @@
+"""The jobs of a plan: values named by their content, which engines hand to workers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from earmark.experiment.keys import Want
+from earmark.experiment.pairings import Pairing
+from earmark.experiment.spec import ProbeChoice
+from earmark.experiment.subjects import Placed
+from earmark.probes.base import AnyRecipe
+
+PROBE, SCORE, PREDICTIONS = ".safetensors", ".json", ".parquet"
+
+
+class Made(NamedTuple):
+    """What is made of a recipe and some data: its name in keys and their version, and where the store keeps it."""
+
+    name: str
+    version: int
+    folder: str
+    suffix: str
+
+
+PROBES = Made("probe", 2, "probes", PROBE)
+CODELENGTHS = Made("codelength", 1, "codelengths", ".json")
+
+
+@dataclass(frozen=True)
+class ClipWork:
+    """A clip that is decoded once for all the embeddings wanted of it."""
+
+    placed: Placed
+    audio_sha256: str
+    wants: tuple[Want, ...]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The unit of embedding work, named by its content."""
+
+    name: str
+    works: tuple[ClipWork, ...]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One probe to fit, all seeds in one stack; `keys` are the probes' keys in the order of the seeds.
+
+    `recipe` is that of the probe, made to choose a layer where the representation asks for the best.
+    """
+
+    pairing: Pairing
+    probe: ProbeChoice
+    recipe: AnyRecipe
+    seeds: tuple[int, ...]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A probe scored under its conditions: chain name → key of the answer. No probe: the constant predictor."""
+
+    pairing: Pairing
+    probe: ProbeChoice | None
+    seeds: tuple[int, ...]
+    probe_keys: tuple[str, ...]
+    metrics: tuple[str, ...]
+    conditions: Mapping[str, str]
+    resamples: int
+    ci_level: float
+    per: tuple[str, ...]
+    train_share: float

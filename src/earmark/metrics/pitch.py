@@ -1,0 +1,104 @@
+"""Metrics of pitch: how far, in cents, the predicted frequency lies from the true one.
+
+The predicted pitch is the class of the greatest score; classes are MIDI numbers as text.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Num
+
+from earmark.errors import DataError
+from earmark.metrics.base import Array, Scores, Weights
+from earmark.metrics.classes import mean_by_class
+
+_ROUNDING_CENTS = 1e-6  # what a frequency in float64 loses on its way through Hz is below 1e-9
+
+
+def hz_of_midi(midi: Num[Array, "..."]) -> Float[Array, "..."]:
+    """Return the frequency of MIDI numbers, which may be fractional: equal temperament, A4 = 69 = 440 Hz."""
+    return np.asarray(440.0 * 2.0 ** ((np.asarray(midi, float) - 69) / 12))
+
+
+def is_within_cents(
+    target_hz: Float[Array, " clips"],
+    predicted_hz: Float[Array, " clips"],
+    tolerance_cents: float,
+    forgive_octaves: bool = False,
+) -> Bool[Array, " clips"]:
+    """Return which predicted frequencies are at most `tolerance_cents` from the true ones, or from an octave of them.
+
+    A quarter tone is 50 cents, a semitone 100. The mean over clips is what mir_eval calls raw pitch accuracy (raw
+    chroma accuracy where octaves are forgiven), all frames being voiced. Raises DataError for frequencies not above
+    0. Source: the definition in Salamon et al. 2014, "Melody extraction from polyphonic music signals", and RP1/4
+    and RP1/2 of Ragano et al. 2023 (§IV.A). *Differs* from mir_eval: an error of exactly the tolerance is
+    within it; mir_eval's "less than" would leave a semitone between two classes to the rounding of their Hz.
+    """
+    true, guess = np.asarray(target_hz, float), np.asarray(predicted_hz, float)
+    if not ((true > 0).all() and (guess > 0).all()):
+        raise DataError("Expected frequencies above 0 Hz. Leave clips without pitch out of a pitch task.")
+    apart_cents = np.abs(1200 * np.log2(guess / true))
+    if forgive_octaves:
+        apart_cents = np.abs(apart_cents - 1200 * np.round(apart_cents / 1200))
+    return np.asarray(apart_cents <= tolerance_cents + _ROUNDING_CENTS)
+
+
+def raw_pitch_accuracy(
+    targets: Int[Array, " clips"],
+    predictions: Float[Array, "clips classes"],
+    classes: tuple[str, ...],
+    weights: Weights,
+    *,
+    tolerance_cents: float,
+) -> Scores:
+    """Return the share of clips predicted within a tolerance: micro over clips, by true MIDI number, macro over those.
+
+    Both pitches are MIDI classes here, so 50 cents equals accuracy, and 100 cents also takes the semitone above and
+    below. A sung note of 60.4 is of class 60: its distance to a predicted class is not known any more. For exact
+    frequencies call `is_within_cents`.
+    """
+    true_hz, guess_hz = _frequencies(targets, predictions, classes)
+    return mean_by_class(is_within_cents(true_hz, guess_hz, tolerance_cents), targets, classes, weights)
+
+
+def chroma_accuracy(
+    targets: Int[Array, " clips"],
+    predictions: Float[Array, "clips classes"],
+    classes: tuple[str, ...],
+    weights: Weights,
+    *,
+    tolerance_cents: float,
+) -> Scores:
+    """Return `raw_pitch_accuracy` with octaves forgiven; with 50 cents it equals `pitch_class_accuracy`."""
+    true_hz, guess_hz = _frequencies(targets, predictions, classes)
+    is_right = is_within_cents(true_hz, guess_hz, tolerance_cents, forgive_octaves=True)
+    return mean_by_class(is_right, targets, classes, weights)
+
+
+def pitch_class_accuracy(
+    targets: Int[Array, " clips"],
+    predictions: Float[Array, "clips classes"],
+    classes: tuple[str, ...],
+    weights: Weights,
+) -> Scores:
+    """Return the share of clips whose pitch is right but for the octave.
+
+    The predicted pitch is the one of the greatest score, its octave then forgotten: scores of octaves are not
+    added. By true MIDI number, and macro over those.
+    """
+    midi = _midi_numbers(classes)
+    apart = midi[targets] - midi[predictions.argmax(axis=1)]
+    return mean_by_class(apart % 12 == 0, targets, classes, weights)
+
+
+def _frequencies(
+    targets: Int[Array, " clips"], predictions: Float[Array, "clips classes"], classes: tuple[str, ...]
+) -> tuple[Float[Array, " clips"], Float[Array, " clips"]]:
+    """Return the true and the predicted frequency of each clip in Hz."""
+    hz = hz_of_midi(_midi_numbers(classes))
+    return hz[targets], hz[predictions.argmax(axis=1)]
+
+
+def _midi_numbers(classes: tuple[str, ...]) -> Int[Array, " classes"]:
+    wrong = [name for name in classes if not name.isdecimal()]
+    if wrong:
+        raise DataError(f"Expected MIDI numbers as classes of a pitch task, such as '60', got '{wrong[0]}'.")
+    return np.array([int(name) for name in classes])

@@ -1,0 +1,44 @@
+"""The kinds of probes by the names that experiment files use."""
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any, cast
+
+from earmark.errors import UnknownName
+from earmark.probes import knn, logistic, own_recipe, ridge, select
+from earmark.probes.base import AnyRecipe
+from earmark.probes.recipe import Recipe
+
+RECIPES: Mapping[str, type[AnyRecipe]] = {
+    recipe.probe: recipe
+    for recipe in (Recipe, logistic.Recipe, ridge.Recipe, knn.Recipe, own_recipe.Recipe, select.Recipe)
+}
+
+
+def recipe_of(said: Mapping[str, Any]) -> AnyRecipe:
+    """Return the recipe that `base.told` told, also after it went through JSON. Raises UnknownName."""
+    if said["kind"] not in RECIPES:
+        raise UnknownName("kind of probe", said["kind"], RECIPES)
+    made: Any = RECIPES[said["kind"]]
+    return cast(AnyRecipe, made(**{name: _value(value) for name, value in said.items() if name != "kind"}))
+
+
+def code_sha256(recipe: AnyRecipe) -> tuple[str, ...]:
+    """Return the sha256 of every file of a user's own that a recipe names, in order; nothing for earmark's kinds.
+
+    It reads those files: for whoever makes a probe's key, before it is fitted.
+    """
+    if isinstance(recipe, own_recipe.Recipe):
+        return (own_recipe.code_sha256(recipe),)
+    if isinstance(recipe, select.Recipe):
+        return tuple(chain.from_iterable(map(code_sha256, recipe.recipes)))
+    return ()
+
+
+def _value(value: object) -> object:
+    match value:
+        case list() | tuple():
+            return tuple(map(_value, value))
+        case Mapping() if "kind" in value:
+            return recipe_of(value)
+    return value

@@ -1,0 +1,88 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from earmark.errors import UserError
+from earmark.probes import knn, logistic
+from earmark.probes.base import Examples, Problem
+from earmark.probes.codelength import DOUBT, SHARES, online_codelength
+from earmark.probes.recipe import Recipe
+from tests.probes.drawn import drawn, in_rows
+
+LOGISTIC = logistic.Recipe(c=0.1)
+
+
+def of_noise(problem: Problem) -> Problem:
+    """Return a problem whose embeddings have nothing to do with the targets."""
+    rng = np.random.default_rng(3)
+    train, valid = (
+        replace(side, embeddings=rng.standard_normal(side.embeddings.shape, dtype=np.float32))
+        for side in (problem.train, problem.valid)
+    )
+    return replace(problem, train=train, valid=valid)
+
+
+def test_portions_are_those_of_the_paper() -> None:
+    problem = drawn("multiclass", n_train=2000, dim=5)
+    found = online_codelength(problem, LOGISTIC, 0)
+    assert [one.n_known for one in found.portions] == [0, 2, 4, 8, 16, 32, 64, 125, 250, 500, 1000]
+    assert [one.n_known + one.n_coded for one in found.portions] == [round(share * 2000) for share in SHARES]
+    assert found.portions[0].bits == 2 * np.log2(4)
+    assert found.bits == sum(one.bits for one in found.portions)
+    assert (found.uniform_bits, found.compression) == (4000, 4000 / found.bits)
+
+
+def test_few_clips_leave_no_portion_empty() -> None:
+    found = online_codelength(drawn("multiclass", n_train=30), LOGISTIC, 0)
+    assert sum(one.n_coded for one in found.portions) == 30
+    assert min(one.n_coded for one in found.portions) >= 1
+
+
+def test_what_is_easy_is_short_and_what_is_noise_is_not() -> None:
+    easy, hard = (drawn("multiclass", n_train=1000, noise=noise) for noise in (0.05, 1.0))
+    lengths = [online_codelength(one, LOGISTIC, 0) for one in (easy, hard, of_noise(hard))]
+    assert lengths[0].bits < lengths[1].bits < lengths[2].bits
+    assert lengths[0].compression > 1.7
+    assert lengths[2].compression < 1.1
+
+
+def test_an_oracle_costs_only_what_it_cannot_know() -> None:
+    """Embeddings that are the class, nearest neighbour: free once each class was seen, else the price of a doubt."""
+    targets = np.arange(400) % 4
+    embeddings = np.eye(4, dtype=np.float32)[targets][:, None]
+    problem = Problem("multiclass", Examples(embeddings, targets), Examples(embeddings, targets), 4)
+    found = online_codelength(problem, knn.Recipe(1), 0)
+    surprise = -np.log2(DOUBT / 4)
+    for portion in found.portions[1:]:
+        n_surprises = portion.bits / surprise
+        assert n_surprises == pytest.approx(round(n_surprises), abs=1e-3)
+        if portion.n_known >= 50:
+            assert portion.bits < 1e-3
+
+
+def test_labels_are_coded_one_by_one() -> None:
+    problem = drawn("multilabel", n_train=400, noise=0.05)
+    found = online_codelength(problem, LOGISTIC, 0)
+    assert found.uniform_bits == 4 * 400
+    assert found.compression > 1.4
+
+
+def test_the_seed_and_nothing_else_decides() -> None:
+    problem = drawn("multiclass", n_train=120)
+    recipe = Recipe(epochs=3)
+    assert online_codelength(problem, recipe, 1) == online_codelength(problem, recipe, 1)
+    assert online_codelength(problem, recipe, 1) != online_codelength(problem, recipe, 2)
+
+
+def test_clips_of_several_rows_are_coded_once_each() -> None:
+    problem = drawn("multiclass", n_train=120)
+    rows = replace(problem, train=in_rows(problem.train, 3), valid=in_rows(problem.valid, 3))
+    found = online_codelength(rows, LOGISTIC, 0)
+    assert found.uniform_bits == 240
+    assert sum(one.n_coded for one in found.portions) == 120
+
+
+def test_values_have_no_code() -> None:
+    with pytest.raises(UserError, match=r"this task is a regression\. Score it by r2"):
+        online_codelength(drawn("regression"), LOGISTIC, 0)
