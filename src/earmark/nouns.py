@@ -167,7 +167,8 @@ class Result:
     One row per metric, label and average. `seed` None is the mean over `n_seeds` seeds. `average` is
     "micro" or "macro" (label None) or None (label named); a label such as "singer=f1" with an average is
     the score of those test clips alone. A None is never a number: `value` None means undefined (a label
-    without positives). `n` counts clips, `n_failed` clips that could not be scored. `train_share`: what
+    without positives). `n` counts clips, `n_failed` clips that could not be scored. `fold` None: the
+    mean over the folds of the split. `train_share`: what
     share of the training clips was fitted on. `narrow`: the
     interval is too narrow to be believed, by the rules of analysis/trust.py.
     """
@@ -177,7 +178,7 @@ class Result:
     dataset: str
     dataset_version: str
     split: str
-    fold: int
+    fold: int | None
     train_share: float
     representation: str
     layer: str

@@ -118,3 +118,19 @@ def test_failed_clips_are_counted_under_the_table() -> None:
 
 def test_each_fold_has_its_table() -> None:
     assert [one.split for one in tables([row(), row(fold=1)])] == ["program", "program fold 1"]
+
+
+def test_a_cell_whose_interval_is_too_narrow_is_marked_and_the_note_says_why() -> None:
+    (table,) = tables([CONSTANT, row(narrow=True), row(representation="mfcc", value=0.55)])
+    assert [line.cells[0] and line.cells[0].text for line in table.lines[1:]] == [
+        "0.500 [0.400, 0.600]†",
+        "0.550 [0.400, 0.600]",
+    ]
+    assert "† interval too narrow to be believed: too few clips, or groups" in table.note
+    (unmarked,) = tables([CONSTANT, ROW])
+    assert "†" not in unmarked.note
+
+
+def test_a_cell_can_have_both_marks() -> None:
+    (table,) = tables([CONSTANT, row(value=0.15, ci_low=0.1, ci_high=0.2, narrow=True)])
+    assert "0.150 [0.100, 0.200]°†" in markdown([table])

@@ -93,3 +93,13 @@ def answers(targets: np.ndarray, share_right: float, seeds: int, rng: np.random.
     """Return (seeds, clips, classes) scores whose best is the target for about a share of the clips, else the next."""
     is_right = rng.random((seeds, len(targets))) < share_right
     return np.eye(len(CLASSES), dtype=np.float32)[np.where(is_right, targets, (targets + 1) % len(CLASSES))]
+
+
+TARGETS = np.random.default_rng(1).integers(0, 3, 200)
+
+
+def three(seeds: int = 2) -> dict[str, np.ndarray]:
+    """A good system, a bad one, and one as good as the bad one, on TARGETS."""
+    draws = np.random.default_rng(2)
+    shares = {"good/M1": 0.9, "bad/M1": 0.6, "other/M1": 0.6}
+    return {name: answers(TARGETS, share, seeds, draws) for name, share in shares.items()}

@@ -213,3 +213,52 @@ def test_the_bits_that_targets_take_are_rows_of_their_own(tones: Path) -> None:
     table = earmark.table(run, metric="compression")
     assert "compression" in table
     assert earmark.run(tones, quiet=True).jobs_done == 0
+
+
+def folded(file: Path, split_type: str) -> Path:
+    file.write_text(file.read_text().replace("[0.5, 0.25, 0.25]", split_type))
+    return file
+
+
+def test_folds_are_averaged_and_every_clip_is_tested_once(tones: Path) -> None:
+    run = earmark.run(folded(written(tones, "[logmel]"), "kfold-3"), quiet=True)
+    rows = run.frame.filter(
+        pl.col("metric") == "accuracy", pl.col("average") == "micro", pl.col("deformation") == "clean"
+    )
+    for seed in (0, 1, None):
+        mine = rows.filter(pl.col("probe") != "constant", pl.col("seed").eq_missing(seed))
+        (mean,) = mine.filter(pl.col("fold").is_null()).iter_rows(named=True)
+        by_fold = mine.filter(pl.col("fold").is_not_null())
+        assert len(by_fold) == 3
+        assert mean["value"] == pytest.approx(by_fold["value"].mean())
+        assert mean["n"] == by_fold["n"].sum() == 12
+    assert "mean of 3 folds" in rows.filter(pl.col("fold").is_null())["ci_method"][0]
+    assert earmark.run(tones, quiet=True).jobs_done == 0
+    assert earmark.table(run).count("**tone on") == 1
+
+
+def test_the_interval_of_folds_is_that_of_their_clips_together(tones: Path) -> None:
+    """Of folds of equal size the mean of accuracies is the accuracy of all clips, under every resample about so."""
+    run = earmark.run(folded(written(tones, "[chroma]"), "kfold-3"), quiet=True)
+    rows = run.frame.filter(pl.col("metric") == "accuracy", pl.col("average") == "micro", pl.col("fold").is_null())
+    for row in rows.filter(pl.col("value") < 1).iter_rows(named=True):
+        assert row["ci_low"] <= row["value"] <= row["ci_high"]
+
+
+def test_a_search_of_the_first_fold_is_used_in_the_others_and_only_that_is_searched(tones: Path) -> None:
+    among = "[{kind: mlp, hidden_units: [], epochs: 1, learning_rate: 0.0001}, {kind: logistic, c: 100.0}]"
+    probe = f"probes: [{{kind: selected, name: chosen, among: {among}, first_fold_only: true}}]"
+    file = folded(written(tones, "[{name: logmel, pool: [mean, std]}]"), "kfold-3")
+    file.write_text(
+        "\n".join(probe.join(["    ", ""]) if "probes:" in line else line for line in file.read_text().splitlines())
+    )
+    run = earmark.run(file, quiet=True)
+    rows = run.frame.filter(pl.col("seed") == 0, pl.col("fold").is_not_null(), pl.col("metric") == "accuracy")
+    found = {row["fold"]: row["probe_key"] for row in rows.iter_rows(named=True)}
+    probes = {fold: earmark.load_probe(run.folder / "probes" / f"{key}.safetensors") for fold, key in found.items()}
+    first, *others = (probes[fold] for fold in sorted(probes))
+    assert isinstance(first, Selected)
+    assert len(first.trials) == 2
+    for other in others:
+        assert isinstance(other, Selected)
+        assert [one.recipe for one in other.recipe.candidates] == [first.chosen.recipe]

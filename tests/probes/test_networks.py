@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from earmark.nouns import Kind
 from earmark.probes.initial import initial
-from earmark.probes.networks import WIDTH, Network, activate, backward, forward, layers, outputs, unpadded, views
+from earmark.probes.networks import LINE, Network, activate, backward, forward, layers, outputs, unpadded, views
 from earmark.probes.recipe import Recipe, hidden_sizes
 from tests.probes.fitting import fit_seeds, problem_of
 
@@ -103,7 +103,7 @@ def test_glorot_weights_fill_their_range_and_leave_the_padding_and_biases_at_zer
     weights = initial(network, "glorot_uniform", np.random.Generator(np.random.PCG64(0)))
     drawn = unpadded(weights, network)["dense.0.weight"]
     limit = np.sqrt(6 / 145)
-    assert weights.kernels.shape == (1, 128 * 64)
+    assert weights.kernels.shape == (1, 112 * 64)
     assert drawn.shape == (100, 45)
     assert limit * 0.99 < drawn.max() <= limit
     assert -limit <= drawn.min() < -limit * 0.99
@@ -112,13 +112,13 @@ def test_glorot_weights_fill_their_range_and_leave_the_padding_and_biases_at_zer
     assert torch.count_nonzero(weights.others) == 0
 
 
-def test_every_slot_and_part_begins_on_a_multiple_of_the_width() -> None:
+def test_every_slot_and_part_begins_on_a_cache_line() -> None:
     network = Network((19, 7, 5), batch_norm=True, n_weighed=3, attends=True)
     weights = initial(network, "glorot_uniform", np.random.Generator(np.random.PCG64(0)))
     for flat, parts in zip(weights, network.parts, strict=True):
         for view in views(flat.expand(3, -1).clone(), parts).values():
-            assert view.storage_offset() % WIDTH == 0
-            assert view.stride(0) % WIDTH == 0
+            assert view.storage_offset() % LINE == 0
+            assert view.stride(0) % LINE == 0
 
 
 def test_the_gradient_by_hand_is_that_of_autograd_with_dropout() -> None:
@@ -130,8 +130,8 @@ def test_the_gradient_by_hand_is_that_of_autograd_with_dropout() -> None:
     }
     leaves = {name: view.clone().requires_grad_() for name, view in named.items()}
     drawn = np.random.default_rng(2)
-    inputs = torch.from_numpy(drawn.standard_normal((2, 10, WIDTH), dtype=np.float32))
-    dropout = [torch.from_numpy(drawn.integers(2, size=(2, 10, WIDTH)).astype(np.float32) * 2) for _ in range(2)]
+    inputs = torch.from_numpy(drawn.standard_normal((2, 10, LINE), dtype=np.float32))
+    dropout = [torch.from_numpy(drawn.integers(2, size=(2, 10, LINE)).astype(np.float32) * 2) for _ in range(2)]
     answer = outputs(network, leaves, inputs, dropout=dropout, is_training=True)
     answer.square().sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     slopes = {name: torch.zeros_like(view) for name, view in named.items()}

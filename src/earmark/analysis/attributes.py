@@ -23,7 +23,7 @@ def by_attribute(
     known = dict.fromkeys(row.label.partition("=")[0] for row in means if row.label is not None)
     if attribute not in known:
         raise UnknownName("attribute of these scores", attribute, known or ["none: add per: [singer] and run again"])
-    partitions: dict[tuple[str, str, str, int, float], list[Result]] = {}
+    partitions: dict[tuple[str, str, str, int | None, float], list[Result]] = {}
     for row in means:
         partitions.setdefault(partition_of(row), []).append(row)
     return tuple(one for part in partitions.values() for one in _of_partition(part, attribute, metric, average))

@@ -82,20 +82,37 @@ class Table:
         )
 
 
-def tables(rows: Iterable[Result], metric: str | None = None, average: str | None = None) -> tuple[Table, ...]:
-    """Return one table for each task, dataset, split and fold: the mean over seeds of one metric.
+def tables(
+    rows: Iterable[Result], metric: str | None = None, average: str | None = None, every_fold: bool = False
+) -> tuple[Table, ...]:
+    """Return one table for each task, dataset, split and share of the training clips: the mean over seeds of a metric.
 
-    `metric` None takes each task's primary one, the first of its rows; `average` None likewise.
+    Folds are averaged, or also a table each. `metric` None takes each task's primary one, the first of its rows;
+    `average` None likewise. Raises DataError for a metric by which a task was not scored.
     """
-    partitions: dict[tuple[str, str, str, int, float], list[Result]] = {}
+    partitions: dict[tuple[str, str, str, int | None, float], list[Result]] = {}
     for row in rows:
         if row.seed is None and row.label is None:
             partitions.setdefault(partition_of(row), []).append(row)
-    found = [_table(part, metric, average) for part in partitions.values()]
-    return tuple(one for one in found if one is not None)
+    # What is of the training clips, such as a codelength, has no mean over folds.
+    means = [part for part in partitions.values() if part[0].fold is None and _has(part, metric)]
+    folds = [part for part in partitions.values() if part[0].fold is not None]
+    if not every_fold:
+        averaged = {_without_fold(part[0]) for part in means}
+        folds = [part for part in folds if _without_fold(part[0]) not in averaged]
+    shown = {id(part) for part in (*means, *folds)}
+    return tuple(_table(part, metric, average) for part in partitions.values() if id(part) in shown)
 
 
-def _table(rows: Sequence[Result], metric: str | None, average: str | None) -> Table | None:
+def _has(part: Sequence[Result], metric: str | None) -> bool:
+    return metric is None or any(row.metric == metric for row in part)
+
+
+def _without_fold(row: Result) -> tuple[str, str, str, float]:
+    return row.task, row.dataset, row.split, row.train_share
+
+
+def _table(rows: Sequence[Result], metric: str | None, average: str | None) -> Table:
     known = dict.fromkeys(row.metric for row in rows)
     chosen = metric or rows[0].metric
     if chosen not in known:
@@ -129,7 +146,7 @@ def _table(rows: Sequence[Result], metric: str | None, average: str | None) -> T
     )
 
 
-def partition_of(row: Result) -> tuple[str, str, str, int, float]:
+def partition_of(row: Result) -> tuple[str, str, str, int | None, float]:
     """Return what tells tables apart: task, dataset, split, fold, and the share of the training clips."""
     return row.task, row.dataset, row.split, row.fold, row.train_share
 
@@ -140,7 +157,7 @@ def lower_is_better(metric: str) -> bool:
 
 
 def _part_of(row: Result) -> str:
-    fold = f" fold {row.fold}" if row.fold else ""
+    fold = ", mean of its folds" if row.fold is None else f" fold {row.fold}" if row.fold else ""
     share = f", {row.train_share:.3g} of the training clips" if row.train_share < 1 else ""
     return f"{row.split}{fold}{share}"
 

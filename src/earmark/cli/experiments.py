@@ -93,6 +93,7 @@ def table(
     per: Annotated[
         str | None, typer.Option(help="an attribute of the experiment's per: a column for each value")
     ] = None,
+    folds: Annotated[bool, typer.Option("--folds", help="also a table of each fold")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="print Markdown")] = False,
     as_json: Json = False,
 ) -> None:
@@ -102,11 +103,11 @@ def table(
 
     found = results.read(results.find(run_name))
     if markdown or (per is not None and not as_json):
-        print(results.table(found, metric, average, per))
+        print(results.table(found, metric, average, per, folds))
     elif as_json:
         runs.rows(found.rows)
     else:
-        runs.tables(found.rows, metric, average)
+        runs.tables(found.rows, metric, average, folds)
 
 
 @app.command()
@@ -128,6 +129,17 @@ def compare(
     how_many = permutations or comparing.PERMUTATIONS
     found = comparing.compare(run_name, metric, average, deformation, baseline, how_many)
     print(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else found.markdown)
+
+
+@app.command()
+def curves(
+    run_name: Annotated[str, typer.Argument(metavar="RUN", help="a run's id or folder, or 'latest'")] = "latest",
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="also event files for TensorBoard")] = False,
+) -> None:
+    """Write the learning curves of a run's network probes as CSV, with the epoch that was kept."""
+    from earmark.experiment import curves as drawing
+
+    print(drawing.write(run_name, tensorboard))
 
 
 @app.command()

@@ -152,6 +152,8 @@ class ProbeShape(Shape):
     """selected: try all; some, drawn; or all for a short while and the best of them longer."""
     n_drawn: int | None = Field(None, examples=[20])
     """selected: how many candidates search: random draws."""
+    first_fold_only: bool | None = Field(None, examples=[True])
+    """selected: search in the first fold of a split, and use its winner in the others."""
 
 
 Folds = Annotated[str, Field(pattern=r"^kfold-([3-9]|[1-9]\d+)$")]

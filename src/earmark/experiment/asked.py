@@ -1,12 +1,12 @@
 """What a subject asks for: every probe on every representation, what they are scored by, and under which keys."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from earmark import identity
 from earmark.deformations import CLEAN
-from earmark.experiment.jobs import CODELENGTHS, PROBES, Fit, Made, Scoring
+from earmark.experiment.jobs import CODELENGTHS, PROBES, Fit, FoldMean, Made, Scoring
 from earmark.experiment.keys import Keys
 from earmark.experiment.pairings import Pairing, grain_of, grains_of, pair, with_share
 from earmark.experiment.spec import Block, Experiment, ProbeChoice, RepresentationChoice
@@ -17,38 +17,81 @@ from earmark.probes.base import AnyRecipe, told
 from earmark.probes.select import Recipe as Choice
 
 SCORE_VERSION = 2
+System = tuple[RepresentationChoice, ProbeChoice | None, float]  # what is scored, and the share that it was fitted on
 
 
-class OfSubject(NamedTuple):
-    """What is to be fitted, what is to be coded, and the scores that answer."""
+class Asked(NamedTuple):
+    """What is to be fitted, what is to be coded, the scores that answer, and their means over folds."""
 
     fits: list[Fit]
     codings: list[Fit]
     answers: list[Scoring]
+    means: list[FoldMean]
 
 
-def of_subject(experiment: Experiment, block: Block, subject: Subject, keys: Keys, failed: frozenset[str]) -> OfSubject:
-    """Return what a subject asks for: every probe on every representation, at each share of the training clips."""
+def of_experiment(
+    experiment: Experiment, subjects: Mapping[Block, Sequence[Subject]], keys: Keys, failed: frozenset[str]
+) -> Asked:
+    """Return everything that an experiment asks for. Clips of which an embedding has `failed` are left out."""
+    asked = Asked([], [], [], [])
+    for block in experiment.blocks:
+        folds: dict[tuple[str, str], list[list[Scoring]]] = {}
+        for subject in subjects[block]:
+            before = folds.setdefault((subject.dataset, subject.split), [])
+            first = {_system(one): one.probe_keys for one in before[0]} if before else {}
+            n_before = len(asked.answers)
+            _add_subject(asked, experiment, block, subject, keys, failed, first)
+            before.append(asked.answers[n_before:])
+        for answers in folds.values():
+            if len(answers) > 1:
+                asked.means.extend(_mean(same) for same in zip(*answers, strict=True))
+    return asked
+
+
+def _system(scoring: Scoring) -> System:
+    return scoring.pairing.choice, scoring.probe, scoring.train_share
+
+
+def _mean(folds: tuple[Scoring, ...]) -> FoldMean:
+    keys = {chain: [one.conditions[chain] for one in folds] for chain in folds[0].conditions}
+    return FoldMean(
+        folds, {chain: identity.key_of(mean=SCORE_VERSION, folds=of_chain) for chain, of_chain in keys.items()}
+    )
+
+
+def _add_subject(
+    asked: Asked,
+    experiment: Experiment,
+    block: Block,
+    subject: Subject,
+    keys: Keys,
+    failed: frozenset[str],
+    first: Mapping[System, tuple[str, ...]],
+) -> None:
+    """Add what a subject asks for: every probe on every representation, at each share of the training clips.
+
+    `first` holds the probes of the first fold, by what they are, where this is a later one.
+    """
     seen = {
         (choice, grain): pair(subject, choice, grain, block.deformations, keys, failed)
         for choice in block.representations
         for grain in grains_of(block)
     }
     hearing_nothing = min(seen.values(), key=lambda pairing: pairing.key)  # whichever comes first in the file
-    found, seeds = OfSubject([], [], []), sorted(block.seeds)
+    seeds = sorted(block.seeds)
     for share in block.train_shares or (1.0,):
         constant = with_share(hearing_nothing, share, seeds[0])
-        found.answers.append(_scoring(experiment, block, constant, (), share))
+        asked.answers.append(_scoring(experiment, block, constant, (), share))
         for choice in block.representations:
             for probe in block.probes:
                 pairing = seen[choice, grain_of(block, probe)]
                 recipe = probe.recipe if choice.reduce != "best" else _of_layers(probe.recipe, _n_layers(choice, keys))
-                fits = _fits(pairing, probe, recipe, seeds, share)
-                found.fits.extend(fits)
-                found.answers.append(_scoring(experiment, block, pairing, fits, share))
+                followed = first.get((choice, probe, share), ()) if _is_searched_once(recipe) else ()
+                fits = _fits(pairing, probe, recipe, seeds, share, followed)
+                asked.fits.extend(fits)
+                asked.answers.append(_scoring(experiment, block, pairing, fits, share))
                 if block.codelength and share == 1:
-                    found.codings.append(_fit(pairing, probe, recipe, seeds, CODELENGTHS))
-    return found
+                    asked.codings.append(_fit(pairing, probe, recipe, seeds, CODELENGTHS))
 
 
 def _n_layers(choice: RepresentationChoice, keys: Keys) -> int:
@@ -61,23 +104,43 @@ def _of_layers(recipe: AnyRecipe, n_layers: int) -> AnyRecipe:
     return replace(recipe, layers=layers) if isinstance(recipe, Choice) else Choice((recipe,), layers)
 
 
+def _is_searched_once(recipe: AnyRecipe) -> bool:
+    return isinstance(recipe, Choice) and recipe.first_fold_only
+
+
 def _fits(
-    pairing: Pairing, probe: ProbeChoice, recipe: AnyRecipe, seeds: Sequence[int], share: float
+    pairing: Pairing,
+    probe: ProbeChoice,
+    recipe: AnyRecipe,
+    seeds: Sequence[int],
+    share: float,
+    followed: tuple[str, ...],
 ) -> tuple[Fit, ...]:
     """Return one stack for all seeds; of a share of the training clips one a seed, since each draws its own."""
     if share == 1:
-        return (_fit(pairing, probe, recipe, seeds),)
-    return tuple(_fit(with_share(pairing, share, seed), probe, recipe, (seed,)) for seed in seeds)
+        return (_fit(pairing, probe, recipe, seeds, PROBES, followed),)
+    return tuple(
+        _fit(with_share(pairing, share, seed), probe, recipe, (seed,), PROBES, followed[i : i + 1])
+        for i, seed in enumerate(seeds)
+    )
 
 
 def _fit(
-    pairing: Pairing, probe: ProbeChoice, recipe: AnyRecipe, seeds: Sequence[int], what: Made | None = None
+    pairing: Pairing,
+    probe: ProbeChoice,
+    recipe: AnyRecipe,
+    seeds: Sequence[int],
+    made: Made,
+    followed: tuple[str, ...] = (),
 ) -> Fit:
-    made, code = what or PROBES, kinds.code_sha256(recipe)
+    code = kinds.code_sha256(recipe)
     fixed = {made.name: made.version, "data": pairing.key, "recipe": told(recipe)}
     fixed |= {"code_sha256": code} if code else {}  # of a user's own class
-    keys = tuple(identity.key_of(**fixed, seed=seed) for seed in seeds)
-    return Fit(pairing, probe, recipe, tuple(seeds), keys)
+    own: list[dict[str, object]] = [{"seed": seed} for seed in seeds]
+    for one, key in zip(own, followed, strict=False):
+        one["follows"] = key
+    keys = tuple(identity.key_of(**(fixed | one)) for one in own)
+    return Fit(pairing, probe, recipe, tuple(seeds), keys, followed)
 
 
 def _scoring(experiment: Experiment, block: Block, pairing: Pairing, fits: Sequence[Fit], share: float) -> Scoring:

@@ -70,7 +70,7 @@ def of_run(plan: Plan, keys: Keys, store: Store) -> tuple[Audit, ...]:
     """
     subjects: dict[int, Subject] = {}
     pairings: dict[int, dict[object, Pairing]] = {}
-    for pairing in (scoring.pairing for scoring in plan.answers):
+    for pairing in (scoring.pairing for scoring in plan.asked.answers):
         name = id(pairing.subject)
         subjects[name] = pairing.subject
         choice = pairing.choice

@@ -1,7 +1,7 @@
 """Systems on one task, side by side: the clips that all of them answered, scored in every way a comparison needs."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,10 @@ from earmark import identity
 from earmark.analysis import stats
 from earmark.analysis.paired import Permutation, permutation_test
 from earmark.analysis.stats import Estimate
+from earmark.errors import DataError
 from earmark.experiment.predictions import Answers, Predicted
 from earmark.metrics import find, measure
+from earmark.metrics.base import mean_of_defined
 from earmark.nouns import Kind
 
 BY_RANK = {"roc_auc", "average_precision", "d_prime"}
@@ -69,7 +71,7 @@ class Bout:
             )
             for fold in self.folds
         ]
-        scores = np.mean(of_folds, axis=0)
+        scores = _mean_of_defined(of_folds)
         return stats.mean_over_seeds(scores[:, 0], scores[:, 1:], self.ci_level, self.units), scores[:, 0]
 
     def permutation(self, one: str, other: str, permutations: int) -> Permutation:
@@ -77,7 +79,7 @@ class Bout:
 
         def difference(swaps: np.ndarray) -> np.ndarray:
             of_folds = [self._swapped(fold, one, other, swaps[:, fold.place]) for fold in self.folds]
-            return np.asarray(np.mean(of_folds, axis=0))
+            return _mean_of_defined(of_folds)
 
         rng = identity.generator("permutation", self.task, self.clips)
         return permutation_test(difference, len(self.clips), self.groups, permutations, rng)
@@ -117,26 +119,17 @@ def meet(found: Sequence[Predicted], metric: str | None, average: str | None) ->
     first = found[0]
     chosen = metric or first.metrics[0]
     find(chosen, first.kind)
-    by_fold: dict[int, dict[str, Answers]] = {}
-    for one in found:
-        by_fold.setdefault(one.fold, {})[one.system] = one.read()
-    systems = [
-        name for name in dict.fromkeys(one.system for one in found) if all(name in by for by in by_fold.values())
-    ]
-    folds: list[Fold] = []
-    parts: list[Answers] = []
-    n_left_out = start = 0
-    for answers in by_fold.values():
-        heard = set.intersection(*(set(answers[name].clips) for name in systems))
-        n_left_out += len(set().union(*(answers[name].clips for name in systems)) - heard)
-        shared = {name: answers[name].of([clip for clip in answers[name].clips if clip in heard]) for name in systems}
-        parts.append(shared[systems[0]])
-        place = slice(start, start := start + len(parts[-1].clips))
-        folds.append(Fold(place, parts[-1].targets, first.classes, {name: one.scores for name, one in shared.items()}))
+    folds, parts, n_left_out = list[Fold](), list[Answers](), 0
+    for classes, answers in _by_fold(found):
+        shared = _shared(answers)
+        parts.append(next(iter(shared.values())))
+        n_left_out += len({clip for one in answers.values() for clip in one.clips}) - len(parts[-1].clips)
+        start = folds[-1].place.stop if folds else 0
+        place = slice(start, start + len(parts[-1].clips))
+        folds.append(Fold(place, parts[-1].targets, classes, {name: one.scores for name, one in shared.items()}))
     clips = tuple(clip for part in parts for clip in part.clips)
     groups = _groups(parts)
     rng = identity.generator("bootstrap", first.task, list(clips))
-    weights = np.vstack([np.ones((1, len(clips))), stats.resample_weights(len(clips), groups, first.resamples, rng)])
     return Bout(
         first.task,
         first.dataset,
@@ -144,14 +137,40 @@ def meet(found: Sequence[Predicted], metric: str | None, average: str | None) ->
         first.train_share,
         first.kind,
         chosen,
-        _average(chosen, folds[0], first.kind, systems[0], average),
+        _average(chosen, folds[0], first.kind, average),
         first.ci_level,
         clips,
         groups,
         tuple(folds),
         n_left_out,
-        weights,
+        np.vstack([np.ones((1, len(clips))), stats.resample_weights(len(clips), groups, first.resamples, rng)]),
     )
+
+
+def _by_fold(found: Sequence[Predicted]) -> Iterator[tuple[tuple[str, ...], dict[str, Answers]]]:
+    """Yield, for each fold, its classes and the answers of those systems that every fold has."""
+    by_fold: dict[int, dict[str, Predicted]] = {}
+    for one in found:
+        by_fold.setdefault(one.fold, {})[one.system] = one
+    everywhere = [name for name in by_fold[found[0].fold] if all(name in fold for fold in by_fold.values())]
+    if not everywhere:
+        raise DataError(f"No system of task '{found[0].task}' has predictions in every fold. Finish its run first.")
+    for fold in by_fold.values():
+        yield fold[everywhere[0]].classes, {name: fold[name].read() for name in everywhere}
+
+
+def _shared(answers: Mapping[str, Answers]) -> dict[str, Answers]:
+    """Return the answers to the clips that every system answered, in one order."""
+    first, *others = answers.values()
+    heard = set(first.clips).intersection(*(one.clips for one in others))
+    clips = [clip for clip in first.clips if clip in heard]
+    return {name: one.of(clips) for name, one in answers.items()}
+
+
+def _mean_of_defined(folds: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the mean over the folds in which a score is defined, as the run's tables have it."""
+    stacked = np.stack(folds, axis=-1)
+    return np.asarray(mean_of_defined(stacked.reshape(-1, len(folds))).reshape(stacked.shape[:-1]))
 
 
 def _groups(parts: Sequence[Answers]) -> tuple[str, ...] | None:
@@ -161,6 +180,7 @@ def _groups(parts: Sequence[Answers]) -> tuple[str, ...] | None:
     return names if is_grouped else None
 
 
-def _average(metric: str, fold: Fold, kind: Kind, system: str, asked: str | None) -> str:
-    known = measure(metric, kind, fold.targets, fold.scores[system][0], fold.classes).averages
+def _average(metric: str, fold: Fold, kind: Kind, asked: str | None) -> str:
+    predictions = next(iter(fold.scores.values()))[0]
+    known = measure(metric, kind, fold.targets, predictions, fold.classes).averages
     return asked if asked in known else next(iter(known))

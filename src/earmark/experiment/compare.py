@@ -47,6 +47,9 @@ def compare(
     known = dict.fromkeys(one.deformation for one in found)
     if deformation not in known:
         raise UnknownName("deformation of this run", deformation, known)
+    names = dict.fromkeys(name for one in found for name in (one.system, one.representation))
+    if baseline is not None and baseline not in names:
+        raise UnknownName("system of this run", baseline, names)
     partitions: dict[tuple[str, str, str, float], list[Predicted]] = {}
     for one in found:
         hears_nothing = one.probe == CONSTANT  # and is scored on clean audio alone
@@ -58,15 +61,18 @@ def compare(
     if not tasks:
         raise DataError(f"Nothing to compare in '{folder.name}': it has one system. Run a second one beside it.")
     n_pairs = sum(len(task.pairs) for task in tasks)
+    whole = [task for task in tasks if task.train_share == 1]
+    notes = tuple(_too_few(permutations, n_pairs, level))
+    return Comparison(tasks, _ranking(whole, level), deformation, level, n_pairs, notes)
+
+
+def _too_few(permutations: int, n_pairs: int, level: float) -> Iterator[str]:
     lowest = 1 / (1 + permutations)
-    notes = []
     if n_pairs * lowest > 1 - level:
-        notes.append(
+        yield (
             f"{permutations:,} permutations give no p below {lowest:.2g}, which for {n_pairs} pairs tells none "
             f"apart: ask for at least {round(n_pairs / (1 - level)):,} permutations, or for a baseline."
         )
-    whole = [task for task in tasks if task.train_share == 1]
-    return Comparison(tasks, _ranking(whole, level), deformation, level, n_pairs, tuple(notes))
 
 
 def _task(
@@ -102,11 +108,9 @@ def _rivals(systems: Sequence[Predicted], baseline: str | None) -> list[tuple[st
     if baseline is None:
         return [(one.system, other.system) for one, other in combinations(systems, 2)]
     candidates = [one for one in systems if baseline in (one.system, one.representation)]
-    if not candidates:
-        known = dict.fromkeys(name for one in systems for name in (one.system, one.representation))
-        raise UnknownName("system of this run", baseline, known)
-    names = {one.system for one in candidates}
-    return [(one.system, _opponent(one, candidates)) for one in systems if one.system not in names]
+    if not candidates:  # another task of the run has it
+        return []
+    return [(one.system, _opponent(one, candidates)) for one in systems if one not in candidates]
 
 
 def _opponent(one: Predicted, candidates: Sequence[Predicted]) -> str:

@@ -47,7 +47,8 @@ class Shard:
 class Fit:
     """One probe to fit, all seeds in one stack; `keys` are the probes' keys in the order of the seeds.
 
-    `recipe` is that of the probe, made to choose a layer where the representation asks for the best.
+    `recipe` is that of the probe, made to choose a layer where the representation asks for the best. `follows`: the
+    keys of the probes, one a seed, whose choice among candidates is used here.
     """
 
     pairing: Pairing
@@ -55,6 +56,7 @@ class Fit:
     recipe: AnyRecipe
     seeds: tuple[int, ...]
     keys: tuple[str, ...]
+    follows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,3 +73,11 @@ class Scoring:
     ci_level: float
     per: tuple[str, ...]
     train_share: float
+
+
+@dataclass(frozen=True)
+class FoldMean:
+    """One system in every fold of a split, and the keys of the answers on average: chain name → key."""
+
+    folds: tuple[Scoring, ...]
+    conditions: Mapping[str, str]

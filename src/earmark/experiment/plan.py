@@ -8,11 +8,12 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
+from typing import TypeVar
 
 from earmark import audio, identity
 from earmark.deformations import CLEAN
-from earmark.experiment.asked import of_subject
-from earmark.experiment.jobs import CODELENGTHS, PROBES, SCORE, ClipWork, Fit, Made, Scoring, Shard
+from earmark.experiment.asked import Asked, of_experiment
+from earmark.experiment.jobs import CODELENGTHS, PROBES, SCORE, ClipWork, Fit, FoldMean, Made, Scoring, Shard
 from earmark.experiment.keys import Keys, Want
 from earmark.experiment.pairings import grains_of
 from earmark.experiment.spec import Block, Experiment
@@ -20,6 +21,7 @@ from earmark.experiment.subjects import Placed, Subject
 from earmark.store import Store
 
 SHARD_CLIPS = 64
+Score = TypeVar("Score", Scoring, FoldMean)
 
 
 @dataclass(frozen=True)
@@ -32,17 +34,17 @@ class Count:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done (`shards`, `fits`, `codings`, `scorings`), and what the answer is made of.
+    """What is to be done, in this order, and everything that was `asked`.
 
-    `codings` are description lengths to measure; `answers` and `coded` are all scores and all description lengths.
+    `codings` are codelengths to measure, `averages` scores over the folds of a split.
     """
 
     shards: tuple[Shard, ...]
     fits: tuple[Fit, ...]
     codings: tuple[Fit, ...]
     scorings: tuple[Scoring, ...]
-    answers: tuple[Scoring, ...]
-    coded: tuple[Fit, ...]
+    averages: tuple[FoldMean, ...]
+    asked: Asked
     embeddings: Count
     probes: Count
     scores: Count
@@ -51,7 +53,7 @@ class Plan:
     @property
     def jobs(self) -> int:
         """Number of jobs still to run."""
-        return len(self.shards) + len(self.fits) + len(self.codings) + len(self.scorings)
+        return sum(map(len, (self.shards, self.fits, self.codings, self.scorings, self.averages)))
 
 
 def make(
@@ -66,29 +68,21 @@ def make(
     here = store.has(wanted)
     failed = frozenset(key for key in wanted.keys() - here if _has_failed(store, key))
     missing = {key: work for key, work in wanted.items() if "embed" in force or (key not in here and key not in failed)}
-    found = [
-        of_subject(experiment, block, subject, keys, failed)
-        for block in experiment.blocks
-        for subject in subjects[block]
-    ]
-    fits, codings, answers = (
-        [one for each in found for one in each.fits],
-        [one for each in found for one in each.codings],
-        [one for each in found for one in each.answers],
-    )
-    to_code = [_without(coding, store, "probe" in force, CODELENGTHS) for coding in codings]
-    to_fit = [_without(fit, store, "probe" in force, PROBES) for fit in fits]
-    to_score = [_unscored(scoring, store, "score" in force) for scoring in answers]
+    asked = of_experiment(experiment, subjects, keys, failed)
+    to_fit = [_without(fit, store, "probe" in force, PROBES) for fit in asked.fits]
+    to_code = [_without(coding, store, "probe" in force, CODELENGTHS) for coding in asked.codings]
+    to_score = [_unscored(scoring, store, "score" in force) for scoring in asked.answers]
+    to_average = [_unscored(mean, store, "score" in force) for mean in asked.means]
     return Plan(
         shards=_shards(missing, keys),
         fits=tuple(fit for fit in to_fit if fit.seeds),
         codings=tuple(coding for coding in to_code if coding.seeds),
         scorings=tuple(scoring for scoring in to_score if scoring.conditions),
-        answers=tuple(answers),
-        coded=tuple(codings),
+        averages=tuple(mean for mean in to_average if mean.conditions),
+        asked=asked,
         embeddings=Count(len(wanted), len(missing)),
-        probes=Count(_seeds([*fits, *codings]), _seeds([*to_fit, *to_code])),
-        scores=Count(_conditions(answers), _conditions(to_score)),
+        probes=Count(_seeds([*asked.fits, *asked.codings]), _seeds([*to_fit, *to_code])),
+        scores=Count(_conditions([*asked.answers, *asked.means]), _conditions([*to_score, *to_average])),
         failed=failed,
     )
 
@@ -104,7 +98,7 @@ def _seeds(fits: Iterable[Fit]) -> int:
     return len({key for fit in fits for key in fit.keys})
 
 
-def _conditions(scorings: Iterable[Scoring]) -> int:
+def _conditions(scorings: Iterable[Scoring | FoldMean]) -> int:
     return len({key for scoring in scorings for key in scoring.conditions.values()})
 
 
@@ -144,10 +138,15 @@ def _shards(missing: Mapping[str, tuple[Placed, Want]], keys: Keys) -> tuple[Sha
 def _without(fit: Fit, store: Store, force: bool, made: Made) -> Fit:
     """Return a fit with only the seeds that the store lacks."""
     left = [force or not store.file(made.folder, key, made.suffix) for key in fit.keys]
-    return replace(fit, seeds=tuple(compress(fit.seeds, left)), keys=tuple(compress(fit.keys, left)))
+    return replace(
+        fit,
+        seeds=tuple(compress(fit.seeds, left)),
+        keys=tuple(compress(fit.keys, left)),
+        follows=tuple(compress(fit.follows, left)),
+    )
 
 
-def _unscored(scoring: Scoring, store: Store, force: bool) -> Scoring:
+def _unscored(scoring: Score, store: Store, force: bool) -> Score:
     """Return a scoring with only the conditions that the store lacks."""
     left = {chain: key for chain, key in scoring.conditions.items() if force or not store.file("scores", key, SCORE)}
     return replace(scoring, conditions=left)

@@ -1,7 +1,7 @@
 """What a run predicted, read back from its folder: each file of predictions by what it is of."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -40,7 +40,10 @@ class Answers:
 
 @dataclass(frozen=True)
 class Predicted:
-    """A file of predictions: the system and condition it is of, and how these were scored."""
+    """A file of predictions: the system and condition it is of, and how these were scored.
+
+    `probes` maps the seeds, as text, to the keys of the probes; the constant predictor has none.
+    """
 
     file: Path
     task: str
@@ -58,6 +61,7 @@ class Predicted:
     metrics: tuple[str, ...]
     resamples: int
     ci_level: float
+    probes: Mapping[str, str]
 
     @property
     def system(self) -> str:
@@ -89,7 +93,10 @@ def index(folder: Path) -> tuple[Predicted, ...]:
     file = folder / "predictions" / INDEX
     if not file.is_file():
         raise DataError(f"Expected a run with predictions/{INDEX}, found none at '{folder}'. Finish its run first.")
-    return tuple(_predicted(file.parent, json.loads(line)) for line in file.read_text("utf-8").splitlines())
+    found = tuple(_predicted(file.parent, json.loads(line)) for line in file.read_text("utf-8").splitlines())
+    if not found:
+        raise DataError(f"The run at '{folder}' predicted nothing. Finish its run first.")
+    return found
 
 
 def _predicted(folder: Path, entry: dict[str, Any]) -> Predicted:

@@ -79,12 +79,21 @@ def find(name: Path | str) -> Path:
     return found
 
 
-def table(run: Run | Path | str, metric: str | None = None, average: str | None = None, per: str | None = None) -> str:
-    """Return the tables of a run, or of a run's id or folder, as Markdown; `per`: for each value of an attribute."""
+def table(
+    run: Run | Path | str,
+    metric: str | None = None,
+    average: str | None = None,
+    per: str | None = None,
+    folds: bool = False,
+) -> str:
+    """Return the tables of a run, or of a run's id or folder, as Markdown.
+
+    `per`: for each value of an attribute; `folds`: also a table of each fold.
+    """
     found = run if isinstance(run, Run) else read(find(run))
     if per is not None:
         return tables.markdown(attributes.by_attribute(found.rows, per, metric, average))
-    return tables.markdown(tables.tables(found.rows, metric, average))
+    return tables.markdown(tables.tables(found.rows, metric, average, folds))
 
 
 def write(
@@ -110,7 +119,7 @@ def write(
 
 def _export(folder: Path, plan: Plan, store: Store) -> Iterator[Mapping[str, object]]:
     """Link predictions and probes into the folder; yield what each file of predictions is of."""
-    for scoring in plan.answers:
+    for scoring in plan.asked.answers:
         for key in scoring.probe_keys:
             _link(store.file("probes", key, PROBE), folder / "probes" / f"{key}{PROBE}")
         for chain, key in scoring.conditions.items():

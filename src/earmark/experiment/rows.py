@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from earmark import __version__, identity
 from earmark.deformations import CLEAN
-from earmark.experiment.jobs import CODELENGTHS, SCORE, Fit, Scoring
+from earmark.experiment.jobs import CODELENGTHS, SCORE, Fit, FoldMean, Scoring
 from earmark.experiment.pairings import Pairing
 from earmark.experiment.plan import Plan
 from earmark.experiment.spec import ProbeChoice
@@ -18,24 +19,30 @@ from earmark.store import Store
 
 def of_plan(plan: Plan, store: Store, run: str, unverified: Collection[str]) -> Iterator[Result]:
     """Yield the rows of every answer that the store holds, in the order of the experiment."""
-    for scoring in plan.answers:
+    for scoring in plan.asked.answers:
         for chain, key in scoring.conditions.items():
-            found = store.file("scores", key, SCORE)
-            if found is not None:
-                answer = json.loads(found.read_text("utf-8"))
-                heard = identity.key_of(test=scoring.pairing.tests[chain].keys)
-                for number in sorted(answer.pop("numbers"), key=lambda one: scoring.metrics.index(one["metric"])):
-                    yield _row(scoring, chain, number, answer | {"run": run, "embedding_key": heard}, unverified)
-    for coding in plan.coded:
+            heard = {"run": run, "embedding_key": identity.key_of(test=scoring.pairing.tests[chain].keys)}
+            for number in _numbers(store, key, scoring.metrics):
+                yield _row(scoring, chain, number | heard, unverified)
+    for mean in plan.asked.means:
+        yield from _of_folds(mean, store, run, unverified)
+    for coding in plan.asked.codings:
         files = [store.file(CODELENGTHS.folder, key, CODELENGTHS.suffix) for key in coding.keys]
         coded = [json.loads(one.read_text("utf-8")) for one in files if one]
         if len(coded) == len(coding.keys):
             yield from _coded(coding, coded, run, unverified)
 
 
-def _row(
-    scoring: Scoring, chain: str, number: Mapping[str, Any], answer: Mapping[str, Any], unverified: Collection[str]
-) -> Result:
+def _numbers(store: Store, key: str, metrics: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield the numbers under a key, metric by metric, each with the device and the seconds of all."""
+    found = store.file("scores", key, SCORE)
+    if found is not None:
+        answer = json.loads(found.read_text("utf-8"))
+        for number in sorted(answer.pop("numbers"), key=lambda one: metrics.index(one["metric"])):
+            yield number | answer
+
+
+def _row(scoring: Scoring, chain: str, number: Mapping[str, Any], unverified: Collection[str]) -> Result:
     seeds = dict(zip(scoring.seeds, scoring.probe_keys, strict=False))
     seed = number["seed"]
     return Result(
@@ -47,8 +54,24 @@ def _row(
         n_failed=len(scoring.pairing.subject.test) - len(scoring.pairing.tests[chain].clips),
         probe_key=seeds[seed] if seed is not None else identity.key_of(probes=scoring.probe_keys),
         **number,
-        **answer,
     )
+
+
+def _of_folds(mean: FoldMean, store: Store, run: str, unverified: Collection[str]) -> Iterator[Result]:
+    """Yield the rows of a system on average over folds: `fold` None, their probes and clips together."""
+    first = mean.folds[0]
+    for chain, key in mean.conditions.items():
+        heard = [one.pairing.tests[chain].keys for one in mean.folds]
+        for number in _numbers(store, key, first.metrics):
+            given = {"run": run, "embedding_key": identity.key_of(tests=heard)}
+            in_each = [_row(one, chain, number | given, unverified) for one in mean.folds]
+            yield replace(
+                in_each[0],
+                fold=None,
+                n_failed=sum(one.n_failed for one in in_each),
+                unverified=any(one.unverified for one in in_each),
+                probe_key=identity.key_of(folds=[one.probe_key for one in in_each]),
+            )
 
 
 def _named(pairing: Pairing, probe: ProbeChoice | None, unverified: Collection[str]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from earmark.errors import AudioError, Refused, UnknownName
 from earmark.experiment import audit, costs, devices, engines, leaks, readiness, results, rows, spec, work
 from earmark.experiment.costs import Cost
 from earmark.experiment.devices import Device
-from earmark.experiment.jobs import PROBE, Fit, Scoring, Shard
+from earmark.experiment.jobs import PREDICTIONS, PROBE, Fit, FoldMean, Scoring, Shard
 from earmark.experiment.pairings import Part
 from earmark.experiment.plan import Plan
 from earmark.experiment.progress import bar
@@ -164,7 +164,11 @@ def _probe(
     _left(notes, "probes", len(plan.fits) - len(ready), "clean embeddings")
     codings = [coding for coding in plan.codings if all(_is_here(part, here) for part in _fitted_on(coding))]
     with bar("probe", sum(len(fit.keys) for fit in (*ready, *codings)), quiet) as shown:
-        for done in engine.map(ready, work.fit_probe):
+        for done in engine.map([fit for fit in ready if not fit.follows], work.fit_probe):
+            shown.advance(done.items)
+        store = prepared.store
+        later = [fit for fit in ready if fit.follows and all(store.file("probes", key, PROBE) for key in fit.follows)]
+        for done in engine.map(later, work.fit_probe):
             shown.advance(done.items)
         for done in engine.map(codings, work.code_targets):
             shown.advance(done.items)
@@ -181,7 +185,11 @@ def _score(
     with bar("score", sum(len(one.conditions) for one in ready), quiet) as shown:
         for done in engine.map(ready, work.score_probe):
             shown.advance(done.items)
-    return len(ready)
+    averages = [mean for mean in (_averageable(prepared.store, mean) for mean in plan.averages) if mean.conditions]
+    with bar("average", sum(len(mean.conditions) for mean in averages), quiet) as shown:
+        for done in engine.map(averages, work.score_folds):
+            shown.advance(done.items)
+    return len(ready) + len(averages)
 
 
 _STAGES = {"embed": _embed, "probe": _probe, "score": _score}
@@ -198,6 +206,15 @@ def _scorable(store: Store, scoring: Scoring) -> Scoring:
     tests = scoring.pairing.tests if scoring.pairing.train.clips else {}
     here = {chain: _is_here(part, store.has(part.embeddings)) for chain, part in tests.items()}
     return replace(scoring, conditions={c: key for c, key in scoring.conditions.items() if here.get(c)})
+
+
+def _averageable(store: Store, mean: FoldMean) -> FoldMean:
+    """Return the mean with only the conditions of which every fold is scored."""
+
+    def is_scored(chain: str) -> bool:
+        return all(store.file("scores", one.conditions[chain], PREDICTIONS) for one in mean.folds)
+
+    return replace(mean, conditions={chain: key for chain, key in mean.conditions.items() if is_scored(chain)})
 
 
 def _is_here(part: Part, here: set[str]) -> bool:
@@ -267,4 +284,4 @@ def summary(plan: Plan) -> dict[str, object]:
 
 
 def _answers(plan: Plan) -> list[str]:
-    return sorted(key for scoring in plan.answers for key in scoring.conditions.values())
+    return sorted(key for scoring in plan.asked.answers for key in scoring.conditions.values())

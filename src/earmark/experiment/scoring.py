@@ -6,6 +6,7 @@ differences are paired.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -16,8 +17,9 @@ from earmark.analysis.trust import Basis
 from earmark.experiment.jobs import Scoring
 from earmark.experiment.pairings import Part
 from earmark.experiment.subjects import Subject, class_names, members
-from earmark.metrics import find, measure
-from earmark.nouns import Kind
+from earmark.metrics import Scores, find, measure
+from earmark.metrics.base import ratio
+from earmark.nouns import Clip, Kind
 
 
 @dataclass(frozen=True)
@@ -38,63 +40,114 @@ class Number:
     narrow: bool
 
 
-def groups_of(part: Part) -> tuple[str, ...] | None:
-    """Return the group of each clip (a clip without one is its own), or None when no clip has a group."""
-    if not any(one.clip.group for one in part.clips):
-        return None
-    return tuple(one.clip.group or one.clip.id for one in part.clips)
+class Heard(NamedTuple):
+    """The test clips of one fold under one condition, and what was predicted of them: (seeds, clips, outputs)."""
+
+    subject: Subject
+    part: Part
+    predictions: np.ndarray
+
+    @property
+    def targets(self) -> np.ndarray:
+        """The targets of the clips."""
+        return self.subject.targets(self.part.clips)
+
+    def of(self, positions: Sequence[int]) -> "Heard":
+        """Return some of the clips."""
+        clips, parts = self.part.clips, self.part.parts
+        some = replace(
+            self.part,
+            clips=tuple(clips[i] for i in positions),
+            parts=tuple(tuple(keys[i] for i in positions) for keys in parts),
+        )
+        return Heard(self.subject, some, self.predictions[:, positions])
 
 
-def numbers(job: Scoring, part: Part, predictions: np.ndarray) -> Iterator[Number]:
-    """Yield the numbers of (seeds, clips, outputs) predictions under one condition, then those per attribute.
+def numbers(job: Scoring, folds: Sequence[Heard]) -> Iterator[Number]:
+    """Yield the numbers of one system under one condition, each the mean over folds, then those per attribute.
 
     The clips of a value ("singer=f1") are scored and resampled as if they were the whole test set; of that, the
     averages are kept, over all seeds.
     """
-    yield from _numbers(job, part, predictions)
-    for value, positions in members(part.clips, job.per).items():
-        alone = replace(
-            part,
-            clips=tuple(part.clips[i] for i in positions),
-            parts=tuple(tuple(keys[i] for i in positions) for keys in part.parts),
-        )
-        for number in _numbers(job, alone, predictions[:, positions]):
+    yield from _numbers(job, folds)
+    found = [members(one.part.clips, job.per) for one in folds]
+    for value in sorted({value for of_fold in found for value in of_fold}):
+        alone = [one.of(of_fold[value]) for one, of_fold in zip(folds, found, strict=True) if value in of_fold]
+        for number in _numbers(job, alone):
             if number.seed is None and number.average is not None:
                 yield replace(number, label=value)
 
 
-def _numbers(job: Scoring, part: Part, predictions: np.ndarray) -> Iterator[Number]:
-    subject = job.pairing.subject
-    targets, groups = subject.targets(part.clips), groups_of(part)
-    rng = identity.generator("bootstrap", subject.task.name, [one.clip.id for one in part.clips])
-    resampled = stats.resample_weights(len(part.clips), groups, job.resamples, rng)
-    weights = np.vstack([np.ones((1, len(part.clips))), resampled])
-    n_groups = len(set(groups)) if groups else None
-    drawn = stats.resampled_units(len(part.clips), groups)
-    bases = _bases(subject, targets, groups)
+def _numbers(job: Scoring, folds: Sequence[Heard]) -> Iterator[Number]:
+    clips = [clip for one in folds for clip in one.part.clips]
+    groups = groups_of([one.clip for one in clips])
+    rng = identity.generator("bootstrap", folds[0].subject.task.name, [one.clip.id for one in clips])
+    resampled = stats.resample_weights(len(clips), groups, job.resamples, rng)
+    weights = np.vstack([np.ones((1, len(clips))), resampled])
+    of_folds = np.split(weights, np.cumsum([len(one.part.clips) for one in folds])[:-1], axis=1)
+    names = tuple(dict.fromkeys(name for one in folds for name in one.subject.classes))
+    bases = _bases(folds, names, groups)
     for metric in job.metrics:
-        found = [measure(metric, subject.task.kind, targets, one, subject.classes, weights) for one in predictions]
-        n_labels = len(subject.classes) - len(found[0].left_out)
-        frame = Frame(metric, drawn, len(part.clips), n_groups, n_labels, job.ci_level)
-        for average in found[0].averages:
-            resampled_seeds = np.stack([scores.averages[average] for scores in found])
-            for seed, one in zip(job.seeds, resampled_seeds, strict=False):
+        found = [_measured(metric, one, rows) for one, rows in zip(folds, of_folds, strict=True)]
+        left_out = set.intersection(*(set(scores[0].left_out) for scores in found))
+        drawn = stats.resampled_units(len(clips), groups) + (f", mean of {len(folds)} folds" if len(folds) > 1 else "")
+        n_groups = len(set(groups)) if groups else None
+        frame = Frame(metric, drawn, len(clips), n_groups, len(names) - len(left_out), job.ci_level)
+        for average in found[0][0].averages:
+            by_seed = _mean([np.stack([scores.averages[average] for scores in of_fold]) for of_fold in found])
+            for seed, one in zip(job.seeds, by_seed, strict=False):
                 yield frame.number(one, average, None, seed, bases[average])
-            yield frame.number(resampled_seeds.mean(axis=0), average, None, None, bases[average])
-        for label in found[0].labels:
-            over_seeds = np.stack([scores.labels[label] for scores in found]).mean(axis=0)
-            yield frame.number(over_seeds, None, label, None, bases[f"of {label}"])
+            yield frame.number(by_seed.mean(axis=0), average, None, None, bases[average])
+        for label in dict.fromkeys(label for scores in found for label in scores[0].labels):
+            heard_in = [scores for scores in found if label in scores[0].labels]
+            by_seed = _mean([np.stack([scores.labels[label] for scores in of_fold]) for of_fold in heard_in])
+            yield frame.number(by_seed.mean(axis=0), None, label, None, bases[f"of {label}"])
 
 
-def _bases(subject: Subject, targets: np.ndarray, groups: tuple[str, ...] | None) -> dict[str, Basis]:
+def _measured(metric: str, one: Heard, weights: np.ndarray) -> list[Scores]:
+    """Return the scores of each seed's predictions under each row of weights."""
+    subject, targets = one.subject, one.targets
+    return [measure(metric, subject.task.kind, targets, each, subject.classes, weights) for each in one.predictions]
+
+
+def _mean(folds: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the mean over the folds in which a score is defined, (seeds, rows); of one fold, itself."""
+    if len(folds) == 1:
+        return folds[0]
+    stacked = np.stack(folds)
+    defined = ~np.isnan(stacked)
+    return ratio(np.where(defined, stacked, 0.0).sum(axis=0), defined.sum(axis=0))
+
+
+def groups_of(clips: Sequence[Clip]) -> tuple[str, ...] | None:
+    """Return what is resampled together with each clip: its group, or itself, also where it stands in several folds.
+
+    None when no clip has a group and each stands once.
+    """
+    names = tuple(clip.group or clip.id for clip in clips)
+    return names if any(clip.group for clip in clips) or len(set(names)) < len(names) else None
+
+
+def _bases(folds: Sequence[Heard], names: tuple[str, ...], groups: tuple[str, ...] | None) -> dict[str, Basis]:
     """Return what the micro and the macro average rest on, and the score "of" each label."""
-    n_groups = len(set(groups or ()))
-    every = Basis(n_groups if n_groups > 1 else len(targets))
-    if subject.task.kind == "regression":  # each number is of every clip
-        return dict.fromkeys(("micro", "macro", *(f"of {name}" for name in subject.classes)), every)
-    supports = trust.support(targets, len(subject.classes), groups)
-    of_labels = {f"of {name}": every._replace(supports=supports[[i]]) for i, name in enumerate(subject.classes)}
+    n_groups, n_clips = len(set(groups or ())), sum(len(one.part.clips) for one in folds)
+    every = Basis(n_groups if n_groups > 1 else n_clips)
+    if folds[0].subject.task.kind == "regression":  # each number is of every clip
+        return dict.fromkeys(("micro", "macro", *(f"of {name}" for name in names)), every)
+    supports = trust.support(np.concatenate([_among(one, names) for one in folds]), len(names), groups)
+    of_labels = {f"of {name}": every._replace(supports=supports[[i]]) for i, name in enumerate(names)}
     return {"micro": every, "macro": every._replace(supports=supports), **of_labels}
+
+
+def _among(one: Heard, names: tuple[str, ...]) -> np.ndarray:
+    """Return a fold's targets as places among the names of all folds."""
+    places, targets = [names.index(name) for name in one.subject.classes], one.targets
+    if targets.ndim == 1:
+        found: np.ndarray = np.array(places, np.int64)[targets]
+        return found
+    wider = np.zeros((len(targets), len(names)), targets.dtype)
+    wider[:, places] = targets
+    return wider
 
 
 @dataclass(frozen=True)

@@ -7,30 +7,33 @@ thread each, in this process or another; nothing here knows which.
 import io
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from jaxtyping import Float32
 
 from earmark import identity
 from earmark.experiment import devices, scoring
 from earmark.experiment.costs import Cost
-from earmark.experiment.jobs import CODELENGTHS, PREDICTIONS, PROBE, SCORE, ClipWork, Fit, Scoring, Shard
+from earmark.experiment.jobs import CODELENGTHS, PREDICTIONS, PROBE, SCORE, ClipWork, Fit, FoldMean, Scoring, Shard
 from earmark.experiment.keys import Want
 from earmark.experiment.one_pass import OnePass, Vectors
 from earmark.experiment.pairings import Pairing, Part
+from earmark.experiment.scoring import Heard
 from earmark.experiment.spec import RepresentationChoice
 from earmark.metrics import measure
 from earmark.nouns import Failure
 from earmark.probes import fit as probes
-from earmark.probes.base import Examples, Problem
+from earmark.probes.base import AnyRecipe, Examples, Problem
 from earmark.probes.base import Job as ProbeJob
 from earmark.probes.codelength import online_codelength
 from earmark.probes.monitors import Monitor
+from earmark.probes.select import Selected
 from earmark.representations.embed import STATISTICS
 from earmark.store import Store
 
@@ -139,10 +142,17 @@ def _reduced(pooled: Float32[np.ndarray, "rows layers dim"], choice: Representat
 def fit_probe(job: Fit, root: Path) -> Done:
     """Fit the stack of one recipe's seeds and keep each probe under its key."""
     store = _store(root)
-    jobs = [ProbeJob(job.recipe, identity.seed_for("probe", key)) for key in job.keys]
+    recipes = [_chosen(store, key) for key in job.follows] or [job.recipe] * len(job.keys)
+    jobs = [ProbeJob(recipe, identity.seed_for("probe", key)) for recipe, key in zip(recipes, job.keys, strict=True)]
     for key, probe in zip(job.keys, probes.fit(_problem(store, job.pairing), jobs), strict=True):
         store.put_file("probes", key, PROBE, probe.to_bytes())
     return Done(len(jobs))
+
+
+def _chosen(store: Store, key: str) -> AnyRecipe:
+    """Return what a probe chose among candidates, as a recipe to fit elsewhere."""
+    probe = probes.restore(store.read_file("probes", key, PROBE))
+    return probe.settled if isinstance(probe, Selected) else probe.recipe
 
 
 def code_targets(job: Fit, root: Path) -> Done:
@@ -181,14 +191,32 @@ def score_probe(job: Scoring, root: Path) -> Done:
         started = time.perf_counter()
         part = job.pairing.tests[name]
         predictions = _constant(job, part) if job.probe is None else _predictions(store, job, part)
-        numbers = [vars(number) for number in scoring.numbers(job, part, predictions)]
         buffer = io.BytesIO()
         scoring.prediction_table(job, part, predictions).write_parquet(buffer)
         store.put_file("scores", key, PREDICTIONS, buffer.getvalue())
-        device = devices.of(store, part.embeddings)
-        answer = {"numbers": numbers, "device": device, "seconds": round(time.perf_counter() - started, 3)}
-        store.put_file("scores", key, SCORE, json.dumps(answer, ensure_ascii=False).encode())
+        _keep_numbers(store, key, job, [Heard(job.pairing.subject, part, predictions)], started)
     return Done(len(job.conditions))
+
+
+def score_folds(job: FoldMean, root: Path) -> Done:
+    """Score a system over the folds of a split, under each condition, by the predictions that the store holds."""
+    store = _store(root)
+    for name, key in job.conditions.items():
+        started, folds = time.perf_counter(), list[Heard]()
+        for one in job.folds:
+            part, table = one.pairing.tests[name], store.read_file("scores", one.conditions[name], PREDICTIONS)
+            scores = pl.read_parquet(io.BytesIO(table), columns=["scores"])["scores"].to_list()
+            predictions = np.array(scores, np.float32).reshape(-1, len(part.clips), len(one.pairing.subject.classes))
+            folds.append(Heard(one.pairing.subject, part, predictions))
+        _keep_numbers(store, key, job.folds[0], folds, started)
+    return Done(len(job.conditions))
+
+
+def _keep_numbers(store: Store, key: str, job: Scoring, folds: Sequence[Heard], started: float) -> None:
+    numbers = [vars(number) for number in scoring.numbers(job, folds)]
+    device = devices.of(store, frozenset().union(*(one.part.embeddings for one in folds)))
+    answer = {"numbers": numbers, "device": device, "seconds": round(time.perf_counter() - started, 3)}
+    store.put_file("scores", key, SCORE, json.dumps(answer, ensure_ascii=False).encode())
 
 
 def _predictions(store: Store, job: Scoring, part: Part) -> np.ndarray:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from earmark.probes.networks import padded
+from earmark.probes.networks import CURVE, padded
 from earmark.probes.preparation import Preparation
 from earmark.probes.recipe import FramePool, Loss
 
@@ -47,8 +47,8 @@ class Inputs:
     def batch(self, places: Int[Tensor, "slots batch"]) -> Batch:
         """Return the examples at some places, for each slot its own."""
         if self.frames is None or self.present is None:
-            return Batch(self.values[places])
-        return Batch(self.values[self.frames[places]], self.present[places])
+            return Batch(_rows(self.values, places))
+        return Batch(_rows(self.values, self.frames[places]), self.present[places])
 
     def blocks(self) -> Iterator[Batch]:
         """Yield all examples in order, a bounded number at a time, for one slot."""
@@ -58,6 +58,11 @@ class Inputs:
                 yield Batch(self.values[None, start : start + step])
             else:
                 yield self.batch(torch.arange(start, min(start + step, len(self)))[None])
+
+
+def _rows(values: Tensor, places: Int[Tensor, "*places"]) -> Tensor:
+    # A third of the time of values[places].
+    return values.index_select(0, places.reshape(-1)).view(*places.shape, *values.shape[1:])
 
 
 def inputs_of(
@@ -105,6 +110,6 @@ def target_tensor(loss: Loss, targets: np.ndarray, n_outputs: int) -> Tensor:
         return torch.from_numpy(targets.astype(np.int64))
     if targets.ndim == 1:
         targets = np.eye(n_outputs, dtype=np.float32)[targets]
-    tensor = torch.zeros(len(targets), padded(n_outputs))
+    tensor = torch.zeros(len(targets), padded(n_outputs, CURVE))
     tensor.numpy()[:, :n_outputs] = targets
     return tensor

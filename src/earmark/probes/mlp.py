@@ -150,7 +150,7 @@ def _train(slots: Sequence[Slot], material: _Material) -> None:
     for epoch in count(1):
         orders = np.stack([slot.order(material.labels, len(material.train)) for slot in riding])
         for rows in torch.split(torch.from_numpy(orders[:, : sum(sizes)]), sizes, dim=1)[: n_steps - stack.n_steps]:
-            dropout = silenced(riding, network.sizes[1:-1], rows.shape[1])
+            dropout = silenced(riding, network, rows.shape[1])
             rates = [slot.rate(stack.n_steps, n_steps) for slot in riding]
             losses = stack.step(material.train.batch(rows), material.targets[rows], dropout, rates)
             for slot, loss in zip(riding, losses.tolist(), strict=True):

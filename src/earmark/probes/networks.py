@@ -1,9 +1,10 @@
 """Many small networks of one shape as one: their weights are stacked and multiplied together.
 
 A slot's numbers never depend, to the bit, on how many other slots there are or where it sits (one CPU thread).
-Three things make that so: at least two slots (one takes another matrix kernel); every width padded with
-zeros to WIDTH, so that each slot begins on a cache line and no vector loop ends in a scalar tail, which rounds
-differently; and one batch size for all slots. The padding stays zero: its gradient is.
+Three things make that so: at least two slots (one takes another matrix kernel); every width padded with zeros, to
+LINE, so that each slot begins on a cache line, and to CURVE where an exponential is taken of it, so that no vector
+loop of one ends in a scalar tail, which rounds differently; and one batch size for all slots. The padding stays zero:
+its gradient is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +20,7 @@ from torch.nn import functional
 
 from earmark.probes.recipe import Activation, Loss
 
-WIDTH = 32
+LINE, CURVE = 16, 32
 ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
     "leaky_relu": functional.leaky_relu,
@@ -31,10 +32,11 @@ Views = Mapping[str, Tensor]
 
 
 class Part(NamedTuple):
-    """A named array of a network and its shape, without padding."""
+    """A named array of a network, its shape, and the room that it takes with its padding."""
 
     name: str
     shape: tuple[int, ...]
+    room: tuple[int, ...]
 
 
 class Weights(NamedTuple):
@@ -76,30 +78,44 @@ class Network:
         return self.activation == "relu" and not (self.batch_norm or self.n_weighed or self.attends)
 
     @property
+    def rooms(self) -> tuple[int, ...]:
+        """Its sizes with their padding."""
+        hidden = LINE if self.activation in ("relu", "leaky_relu") else CURVE
+        return (
+            padded(self.sizes[0]),
+            *(padded(units, hidden) for units in self.sizes[1:-1]),
+            padded(self.sizes[-1], CURVE),
+        )
+
+    @property
     def kernels(self) -> list[Part]:
         """Its matrices (inputs, outputs)."""
-        return [Part(f"dense.{depth}.weight", pair) for depth, pair in enumerate(pairwise(self.sizes))]
+        pairs = zip(pairwise(self.sizes), pairwise(self.rooms), strict=True)
+        return [Part(f"dense.{depth}.weight", *pair) for depth, pair in enumerate(pairs)]
 
     @property
     def others(self) -> list[Part]:
         """Its vectors: biases, batch norms' scales and shifts, the weights of layers, the direction of frames."""
-        found = [Part(f"dense.{depth}.bias", (units,)) for depth, units in enumerate(self.sizes[1:])]
-        for depth, units in enumerate(self.sizes[1:-1] if self.batch_norm else ()):
-            found += [Part(f"norm.{depth}.scale", (units,)), Part(f"norm.{depth}.shift", (units,))]
+        found = [self._vector(f"dense.{depth}.bias", depth + 1) for depth in range(len(self.sizes) - 1)]
+        for depth in range(len(self.sizes) - 2 if self.batch_norm else 0):
+            found += [self._vector(f"norm.{depth}.{name}", depth + 1) for name in ("scale", "shift")]
         if self.n_weighed:
-            found.append(Part("layers.weight", (self.n_weighed,)))
-        return [*found, Part("frames.weight", self.sizes[:1])] if self.attends else found
+            found.append(Part("layers.weight", (self.n_weighed,), (1, padded(self.n_weighed))))
+        return [*found, self._vector("frames.weight", 0)] if self.attends else found
 
     @property
     def running(self) -> list[Part]:
         """The running means and variances of its batch norms."""
         names = [(depth, name) for depth in range(len(self.sizes) - 2) for name in ("mean", "variance")]
-        return [Part(f"norm.{depth}.{name}", (self.sizes[depth + 1],)) for depth, name in names if self.batch_norm]
+        return [self._vector(f"norm.{depth}.{name}", depth + 1) for depth, name in names if self.batch_norm]
 
     @property
     def parts(self) -> tuple[list[Part], list[Part], list[Part]]:
         """What each of the flat tensors of `Weights` holds."""
         return self.kernels, self.others, self.running
+
+    def _vector(self, name: str, place: int) -> Part:
+        return Part(name, (self.sizes[place],), (1, self.rooms[place]))
 
 
 class Layer(NamedTuple):
@@ -109,23 +125,23 @@ class Layer(NamedTuple):
     bias: Float[Tensor, "slots 1 outputs"]
 
 
-def padded(width: int) -> int:
-    """Return the width with its padding: the next multiple of WIDTH."""
-    return -(-width // WIDTH) * WIDTH
+def padded(width: int, to: int = LINE) -> int:
+    """Return the width with its padding: the next multiple of `to`."""
+    return -(-width // to) * to
 
 
 def zeros(network: Network, n_slots: int) -> Weights:
     """Return the flat tensors of a stack, all zero."""
-    return Weights(*(torch.zeros(n_slots, sum(prod(_room(one)) for one in parts)) for parts in network.parts))
+    return Weights(*(torch.zeros(n_slots, sum(prod(one.room) for one in parts)) for parts in network.parts))
 
 
 def views(flat: Float[Tensor, "slots numbers"], parts: Sequence[Part]) -> dict[str, Tensor]:
     """Return the parts of a flat tensor by name, padded, as views: (slots, inputs, outputs) or (slots, 1, units)."""
     found, start = {}, 0
     for part in parts:
-        room = _room(part)
-        found[part.name] = flat[:, start : start + prod(room)].view(-1, *room)
-        start += prod(room)
+        end = start + prod(part.room)
+        found[part.name] = flat[:, start:end].view(-1, *part.room)
+        start = end
     return found
 
 
@@ -235,11 +251,6 @@ def _normalised(
     each = zip(values, *(named[f"norm.{depth}.{name}"][:, 0] for name in names), strict=True)
     normed = [functional.batch_norm(one, mean, var, scale, shift, is_training) for one, mean, var, scale, shift in each]
     return torch.stack(normed)
-
-
-def _room(part: Part) -> tuple[int, ...]:
-    sides = tuple(map(padded, part.shape))
-    return sides if len(sides) > 1 else (1, *sides)
 
 
 def activate(loss: Loss, answer: Float[Tensor, "*batch outputs"]) -> Float[Tensor, "*batch outputs"]:

@@ -50,6 +50,7 @@ class Recipe:
     from the start again for three times as many, and so on until the last train in full. It costs about the logarithm
     of the candidates in full trainings, and is not the grid: who learns slowly leaves early.
     Source: Jamieson & Talwalkar 2016. Differs: survivors start again, because a probe is fitted in one go.
+    `first_fold_only`: where a split has folds, the search is made in the first, and its winner used in the others.
     """
 
     probe: ClassVar[str] = "selected"
@@ -58,6 +59,7 @@ class Recipe:
     layers: tuple[int, ...] = ()
     search: Search = "grid"
     n_drawn: int | None = None
+    first_fold_only: bool = False
 
     def __post_init__(self) -> None:
         if not self.recipes:

@@ -12,7 +12,7 @@ from earmark.errors import DataError, UserError
 from earmark.probes.base import Problem
 from earmark.probes.monitors import Monitor, criterion, loss, loss_of
 from earmark.probes.network_probe import Check, predictions
-from earmark.probes.networks import Weights, padded
+from earmark.probes.networks import Network, Weights
 from earmark.probes.recipe import NEVER, Recipe
 from earmark.probes.sampling import order
 from earmark.probes.schedules import Plateau, learning_rate
@@ -131,13 +131,13 @@ class Slot:
         self.is_done = self.n_waited >= self.recipe.patience
 
 
-def silenced(slots: Sequence[Slot], hidden: Sequence[int], n_batch: int) -> list[Tensor]:
+def silenced(slots: Sequence[Slot], network: Network, n_batch: int) -> list[Tensor]:
     """Return the dropout factors of each hidden layer, (slots, batch, units), each slot's drawn by itself."""
     if not any(slot.recipe.dropout for slot in slots):
         return []
     drawn = []
-    for units in hidden:
-        factors = torch.zeros(len(slots), n_batch, padded(units))
+    for units, room in zip(network.sizes[1:-1], network.rooms[1:-1], strict=True):
+        factors = torch.zeros(len(slots), n_batch, room)
         for place, slot in enumerate(slots):
             # A slot without dropout draws nothing, as it would in other company.
             factors[place, :, :units] = 1

@@ -71,10 +71,10 @@ def failures(found: Sequence[Failure]) -> None:
         remark(f"  {failure.path}: {failure.reason}")
 
 
-def tables(rows: Iterable[Result], metric: str | None = None, average: str | None = None) -> None:
+def tables(rows: Iterable[Result], metric: str | None = None, average: str | None = None, folds: bool = False) -> None:
     """Print one table a task."""
     out = console()
-    for one in tabling.tables(rows, metric, average):
+    for one in tabling.tables(rows, metric, average, folds):
         grid = Table(
             title=one.title, caption=one.note, title_justify="left", caption_justify="left", title_style="bold"
         )
