@@ -10,6 +10,7 @@ from earmark import cli, listings, lookup
 from earmark.datasets import names, records
 from earmark.datasets.records import Record
 from earmark.report import datasets as page
+from earmark.report import protocols as protocols_page
 from earmark.report import representations as representations_page
 from earmark.representations import base, get
 from earmark.tasks import TASKS
@@ -165,6 +166,14 @@ def test_the_page_of_representations_is_the_one_that_the_cards_make() -> None:
     assert (DOCS / "representations.md").read_text("utf-8") == representations_page.markdown(), (
         "Type: earmark list representation --markdown > docs/representations.md"
     )
+
+
+def test_the_page_of_protocols_is_the_one_that_the_presets_make() -> None:
+    assert (DOCS / "protocols.md").read_text("utf-8") == protocols_page.markdown(), (
+        "Type: earmark list probe --markdown > docs/protocols.md"
+    )
+    done = CliRunner().invoke(cli.app, ["list", "probes", "--markdown"])
+    assert done.stdout == protocols_page.markdown()
 
 
 @pytest.mark.parametrize(("count", "said"), [(0, ""), (9_040, "9,040"), (94_370_944, "94.4 M"), (1_000_000, "1.0 M")])

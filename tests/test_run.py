@@ -22,6 +22,7 @@ from tests.test_conformance import Toy
 RATE = 22050
 NAMES = {"low": 220.0, "middle": 330.0, "high": 554.4}
 
+PROBE = "{kind: mlp, hidden_units: [], epochs: 20, learning_rate: 0.03, batch_size: 4, standardise: true}"
 EXPERIMENT = """\
 name: tones
 experiments:
@@ -271,6 +272,8 @@ def test_other_kinds_of_task_run_from_a_manifest(
     text = tones.read_text().replace(
         "name: tone, label: label, kind: multiclass", f"name: own, label: {label}, kind: {kind}"
     )
+    if kind == "regression":  # of twelve clips the least squares are found, and not by a hundred small steps
+        text = text.replace(PROBE, "{kind: ridge, standardise: true}")
     tones.write_text(text.replace(f"name: folder, dir: {tmp_path / 'audio'}", f"name: manifest, dir: {manifest}"))
     run = earmark.run(tones, quiet=True)
     rows = run.frame.filter(pl.col("metric") == metric, pl.col("average") == "macro", pl.col("seed").is_null())

@@ -60,6 +60,7 @@ def _entry(name: str) -> dict[str, object]:
         "pool": "",
         "probe": probe,
         "deformation": "clean",
+        "probes": {},
         "resamples": 400,
         "ci_level": 0.95,
     }

@@ -93,6 +93,7 @@ def test_segments_and_frames_are_those_of_the_loop_in_their_order(tmp_path: Path
         loop = Loop[None](Layered(), (3, 1), 0.1, 0.1, batch, "segments")
         (by_segment,) = [*loop.add(None, samples), *loop.rest()]
         expected = [np.stack([one.mean(1), one.std(1)], axis=1) for one in frames]
+        assert isinstance(by_segment.answer, np.ndarray)
         np.testing.assert_allclose(by_segment.answer, expected, atol=1e-6)
         loop = Loop[None](Layered(), (3, 1), 0.1, 0.1, batch, "frames")
         (by_frame,) = [*loop.add(None, samples), *loop.rest()]
@@ -125,7 +126,7 @@ def test_predictions_of_segments_are_averaged_and_every_test_clip_is_scored(tone
     )
     assert set(rows["pool"]) == {"segments, mean+std"}
     assert set(rows["n"]) == {3}
-    assert rows.filter(pl.col("deformation") == "clean")["value"].min() > 0.5
+    assert min(rows.filter(pl.col("deformation") == "clean")["value"].to_list()) > 0.5
     store, (fit,) = fits(tones)
     seen = work.examples(store, fit.pairing.train, fit.pairing)
     assert seen.embeddings.shape[0] == 5 * len(seen.targets)
@@ -262,3 +263,35 @@ def test_a_search_of_the_first_fold_is_used_in_the_others_and_only_that_is_searc
     for other in others:
         assert isinstance(other, Selected)
         assert [one.recipe for one in other.recipe.candidates] == [first.chosen.recipe]
+
+
+def probing(file: Path, probe: str) -> Path:
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join(f"    probes: [{probe}]" if "probes:" in line else line for line in lines) + "\n")
+    return file
+
+
+def test_a_probe_that_pools_frames_itself_sees_every_frame_of_every_clip(tones: Path) -> None:
+    probe = "{kind: mlp, hidden_units: [], epochs: 20, learning_rate: 0.03, standardise: true, pool_frames: attention}"
+    run = earmark.run(probing(written(tones, "[logmel]"), probe), quiet=True)
+    rows = run.frame.filter(pl.col("metric") == "accuracy", pl.col("seed").is_null(), pl.col("label").is_null())
+    assert set(rows.filter(pl.col("probe") != "constant")["pool"]) == {"frames"}
+    prepared = study(tones)
+    (fit,) = prepared.plan(force=("probe",)).fits
+    seen = work.examples(prepared.store, fit.pairing.train, fit.pairing)
+    (first,) = frame_embeddings(
+        earmark.load_representation("logmel"), audio.read(fit.pairing.train.clips[0].clip.path, 22050).samples
+    )
+    assert seen.clips is not None
+    np.testing.assert_array_equal(seen.embeddings[seen.clips == 0, 0], first[0])
+
+
+def test_frames_and_predictions_of_segments_do_not_go_together(tones: Path) -> None:
+    probe = "{kind: mlp, hidden_units: [], pool_frames: mean}"
+    with pytest.raises(SpecError, match="pool_frames"):
+        study(probing(written(tones, "[logmel]", "prediction"), probe))
+
+
+def test_the_best_layer_is_of_one_representation(tones: Path) -> None:
+    with pytest.raises(SpecError, match="best"):
+        study(written(tones, f"[{{name: '{JOINED}', reduce: best}}]"))

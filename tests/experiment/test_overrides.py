@@ -3,26 +3,27 @@
 import pytest
 
 from earmark.experiment import spec
-from earmark.probes.recipe import Recipe
+from earmark.probes.base import told
 from tests.experiment.specimens import EXPERIMENTS, LEAST, mistake, only_block
 
 
 def test_an_override_sets_what_the_file_says_and_what_it_does_not() -> None:
     block = only_block(LEAST, "experiments.0.seeds=[4, 5]", "experiments.0.probes.0.learning_rate=1e-4")
     assert block.seeds == (4, 5)
-    assert block.probes[0].recipe.learning_rate == 1e-4
+    assert told(block.probes[0].recipe)["learning_rate"] == 1e-4
 
 
 def test_an_override_of_what_is_shared_changes_one_place() -> None:
     first, second, *_ = spec.load(EXPERIMENTS / "demo.yml", ["experiments.0.probes.0.epochs=1"]).blocks
-    assert (first.probes[0].recipe.epochs, second.probes[0].recipe.epochs) == (1, Recipe().epochs)
+    assert told(first.probes[0].recipe)["epochs"] == 1
+    assert "epochs" not in told(second.probes[0].recipe)
 
 
 def test_an_override_understands_new_and_old_names() -> None:
     appendix = EXPERIMENTS / "thesis_appendix.yml"
     for key in ("probes", "downstream_models"):
         first = spec.load(appendix, [f"experiments.0.{key}.0.epochs=3"]).blocks[0]
-        assert first.probes[0].recipe.epochs == 3
+        assert told(first.probes[0].recipe)["epochs"] == 3
 
 
 @pytest.mark.parametrize(

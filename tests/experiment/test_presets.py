@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from earmark.errors import UnknownName, UserError
+from earmark.experiment import spec
 from earmark.experiment.presets import find, preset, presets
 from earmark.nouns import Kind
 from earmark.probes import select
@@ -14,7 +15,7 @@ from earmark.probes.base import Examples, Fitted, Job, Problem
 from earmark.probes.fit import fit
 from earmark.probes.presets import preset_of, shortened
 from earmark.probes.recipe import Recipe
-from tests.experiment.specimens import mistake, only_block, with_probe
+from tests.experiment.specimens import mistake, only_block, parse, with_probe
 
 PAGE = Path(__file__).parents[2] / "docs" / "protocols.md"
 
@@ -78,6 +79,8 @@ def test_the_eight_points_of_hear_are_the_published_ones_in_their_order() -> Non
         (2, "normal", 3.2e-3),
         (2, "uniform", 3.2e-3),
     ]
+    chosen = [*preset("hear2021").values(), *preset("hear2021-fixed").values()]
+    assert [isinstance(one, select.Recipe) and one.first_fold_only for one in chosen] == [True, True]
     for one in grid_of("hear2021"):
         assert set(one.hidden_units) == {1024}
         assert (one.dropout, one.batch_norm, one.batch_size, one.weight_decay) == (0.1, True, 1024, 0)
@@ -171,7 +174,17 @@ def test_a_short_version_is_named_so_and_has_at_most_so_many_steps() -> None:
     assert list(preset("hear2021~9")) == ["hear2021~9"]
     assert {one.steps for one in grid_of("hear2021~9")} == {9}
     (probe,) = only_block(with_probe("{preset: mule2022~200, only: [mtt]}")).probes
-    assert (probe.name, probe.preset) == ("mtt", "mule2022~200")
+    assert (probe.name, probe.preset) == ("mule2022~200/mtt", "mule2022~200")
+
+
+def test_probes_of_one_name_are_told_apart_by_their_presets_in_any_order_and_in_the_copy_of_the_file() -> None:
+    several = ["mir_ref-fixed", "{preset: mir_ref, only: [M3]}", "{kind: knn, name: M2}", "hear2021~5"]
+    told = {"M1", "M2", "mir_ref-fixed/M2", "mir_ref-fixed/M3", "mir_ref/M3", "M4", "M5", "hear2021~5"}
+    for order in (several, several[::-1]):
+        assert {probe.name for probe in only_block(with_probe(", ".join(order))).probes} == told
+    whole = parse(with_probe(", ".join(several)))
+    assert parse(spec.to_yaml(whole)) == whole
+    assert "Probe 'mir_ref/M1' stands here a second time" in mistake(with_probe("mir_ref, mir_ref"))
 
 
 def test_only_networks_are_cut_short() -> None:

@@ -8,6 +8,7 @@ from earmark.datasets.base import Dataset
 from earmark.errors import MissingPart
 from earmark.experiment import estimate, readiness, spec
 from earmark.experiment import run as running
+from earmark.experiment.presets import presets
 from earmark.experiment.readiness import Missing
 
 TEXT = """\
@@ -78,3 +79,39 @@ def test_an_mp3_round_trip_of_such_an_mp3_is_warned_of_and_of_a_better_one_is_no
     (said,) = readiness.cautions(experiment(MP3))
     assert "'mp3-32k'" in said
     assert "magnatagatune" in said
+
+
+def notes_of(task: str, probes: str, representation: str = "logmel") -> list[str]:
+    block = f"{{task: {task}, representations: [{representation}], probes: [{probes}]}}"
+    return list(readiness.cautions(experiment(f"experiments: [{block}]\n")))
+
+
+def test_a_protocol_of_which_only_the_probes_are_followed_is_said() -> None:
+    (averaged,) = notes_of("studio_family", "{preset: marble1, only: [gtzan]}, mir_ref, {kind: knn}")
+    assert averaged == (
+        "studio_family: marble1 is published with aggregation: prediction; here it is aggregation: embedding_mean. "
+        "Only its probes are the protocol's."
+    )
+    (cut,) = notes_of("studio_pitch", "{preset: mule2022~20, only: [nsynth_pitch]}", "{name: logmel, segment_s: 2}")
+    assert cut == (
+        "studio_pitch: mule2022~20 is published with segment_s: 3, segment_hop_s: 2; here it is segment_s: 2, "
+        "no segment_hop_s. Only its probes are the protocol's."
+    )
+
+
+def test_a_protocol_that_is_followed_is_not_remarked_upon() -> None:
+    cut = "{name: logmel, segment_s: 3, segment_hop_s: 2}"
+    assert notes_of("studio_pitch", "{preset: mule2022, only: [nsynth_pitch]}", cut) == []
+    averaged = "{name: studio_key, aggregation: prediction}"
+    assert notes_of(averaged, "{preset: marble2-fixed~9, only: [giantsteps_key]}") == []
+
+
+@pytest.mark.parametrize("name", list(presets()))
+def test_all_that_a_preset_says_beside_its_probes_is_compared_with_the_block(name: str) -> None:
+    kept = [probe for probe in presets()[name].names if probe in ("gtzan", "M1", "linear", name)]
+    (block,) = experiment(
+        f"experiments: [{{task: studio_family, representations: [logmel], "
+        f"probes: [{{preset: {name}, only: [{', '.join(kept)}]}}]}}]"
+    ).blocks
+    for key in presets()[name].defaults:
+        assert hasattr(block.task if key == "aggregation" else block.representations[0], key)

@@ -163,6 +163,7 @@ AT: dict[type[Shape], dict[str, str]] = {
                 "ties": "first",
                 "keep": "last",
                 "average": "logits",
+                "standardise_targets": "false",
             }.items()
         },
         "plateau_factor": "experiments.0.probes.2.plateau_factor=0.7",
@@ -178,6 +179,7 @@ AT: dict[type[Shape], dict[str, str]] = {
         "layers": "experiments.0.probes.7.layers=[0, 1]",
         "search": "experiments.0.probes.7={kind: selected, name: best, among: [{kind: logistic, c: 0.1}, {kind: knn}]}",
         "n_drawn": "experiments.0.probes.7.n_drawn=2",
+        "first_fold_only": "experiments.0.probes.7.first_fold_only=true",
     },
 }
 

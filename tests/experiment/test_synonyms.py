@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from earmark.experiment import spec
+from earmark.probes.recipe import Recipe
 from tests.experiment.specimens import EXPERIMENTS, LEAST, WHOLE, mistake, only_block, parse, with_probe
 
 APPENDIX = EXPERIMENTS / "thesis_appendix.yml"
@@ -23,9 +24,13 @@ def test_the_appendix_of_the_thesis_means_what_the_thesis_says() -> None:
         assert [chain.name for chain in block.deformations] == ["snr15", "snr0", "mp3-32k", "gain-12"]
         assert [one.layer_name for one in block.representations][-4:] == ["0-3", "4-8", "9-12", "6"]
         assert len(block.representations) == 10
-        units = [probe.recipe.hidden_units for probe in block.probes]
-        assert units == [(), ("infer",), ("infer", "infer"), (128,), (256, 128)]
-        assert [probe.recipe.batch_size for probe in block.probes] == [100, 100, 100, 277, 100]
+        assert [probe.recipe for probe in block.probes] == [
+            Recipe(),
+            Recipe(("infer",)),
+            Recipe(("infer", "infer")),
+            Recipe((128,), batch_size=277),
+            Recipe((256, 128)),
+        ]
     key = experiment.blocks[1]
     assert key.datasets == (spec.DatasetChoice("beatport_key", "beatport_key", Path("data/beatport_key"), "single"),)
 

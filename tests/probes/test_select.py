@@ -6,7 +6,7 @@ import pytest
 
 from earmark.errors import DataError, UnknownName, UserError
 from earmark.probes import kinds, knn, logistic, own_recipe, ridge, select
-from earmark.probes.base import AnyRecipe, Fitted, Job, Problem, told
+from earmark.probes.base import AnyRecipe, Examples, Fitted, Job, Problem, told
 from earmark.probes.fit import fit, restore
 from earmark.probes.recipe import Recipe as Network
 from earmark.probes.select import Candidate, Recipe, Selected
@@ -194,3 +194,19 @@ def test_searches_that_make_no_sense_are_refused() -> None:
         selected(problem, Recipe(RIDGES, (0, 2)))
     with pytest.raises(DataError, match=r"\(…, 2, 12\), got \(60, 1, 12\)"):
         selected(problem, Recipe(RIDGES, (1,))).predict(problem.valid.embeddings[:, :1])
+
+
+def test_a_candidate_that_diverges_loses_and_the_others_are_what_they_are_alone() -> None:
+    rng = np.random.default_rng(0)
+    embeddings, targets = 1e3 * rng.standard_normal((60, 1, 4), dtype=np.float32), rng.integers(3, size=60)
+    problem = Problem("multiclass", Examples(embeddings[:40], targets[:40]), Examples(embeddings[40:], targets[40:]), 3)
+    wild, tame = Network(epochs=3, learning_rate=1e38), Network(epochs=3)
+    [chosen] = fit(problem, [Job(Recipe((wild, tame)), 7)])
+    [alone] = fit(problem, [Job(tame, 7)])
+    assert isinstance(chosen, Selected)
+    assert chosen.winner == 1
+    assert chosen.trials[0].valid_score == -np.inf
+    assert chosen.predict(embeddings).tobytes() == alone.predict(embeddings).tobytes()
+    assert restore(chosen.to_bytes()).trials == chosen.trials  # type: ignore[attr-defined]  # it is a Selected
+    with pytest.raises(DataError, match="finite"):
+        fit(problem, [Job(Recipe((wild,)), 7)])

@@ -94,18 +94,20 @@ def tables(
     for row in rows:
         if row.seed is None and row.label is None:
             partitions.setdefault(partition_of(row), []).append(row)
-    # What is of the training clips, such as a codelength, has no mean over folds.
-    means = [part for part in partitions.values() if part[0].fold is None and _has(part, metric)]
-    folds = [part for part in partitions.values() if part[0].fold is not None]
-    if not every_fold:
-        averaged = {_without_fold(part[0]) for part in means}
-        folds = [part for part in folds if _without_fold(part[0]) not in averaged]
-    shown = {id(part) for part in (*means, *folds)}
-    return tuple(_table(part, metric, average) for part in partitions.values() if id(part) in shown)
+    # What is of the training clips, such as a codelength, has neither a mean over folds nor a share.
+    of_metric = [part for part in partitions.values() if metric is None or any(row.metric == metric for row in part)]
+    known = {_task_of(part[0]) for part in of_metric}
+    of_metric += [part for part in partitions.values() if _task_of(part[0]) not in known]
+    averaged = {_without_fold(part[0]) for part in of_metric if part[0].fold is None}
+    return tuple(
+        _table(part, metric, average)
+        for part in of_metric
+        if every_fold or part[0].fold is None or _without_fold(part[0]) not in averaged
+    )
 
 
-def _has(part: Sequence[Result], metric: str | None) -> bool:
-    return metric is None or any(row.metric == metric for row in part)
+def _task_of(row: Result) -> tuple[str, str, str]:
+    return row.task, row.dataset, row.split
 
 
 def _without_fold(row: Result) -> tuple[str, str, str, float]:

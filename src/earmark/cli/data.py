@@ -14,7 +14,7 @@ from earmark.cli.options import Folder, Jobs, Json, Label, Quiet, cores
 def list_(
     noun: Annotated[str, typer.Argument(help="dataset, task, representation, deformation, probe, metric or run")],
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="of datasets, representations: print a page of all their cards")
+        bool, typer.Option("--markdown", help="of datasets, representations, probes: print the page of them all")
     ] = False,
     commercial: Annotated[
         bool, typer.Option("--commercial", help="of representations: only those that may be used commercially")
@@ -38,7 +38,7 @@ def list_(
         case _:
             from earmark.show import runs
 
-            runs.names(noun)
+            runs.names(noun, markdown)
 
 
 @app.command()

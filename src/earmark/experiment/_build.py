@@ -7,11 +7,19 @@ from pathlib import Path
 from earmark.analysis.descriptors import DESCRIPTORS, PREFIX
 from earmark.deformations import CLEAN, Chain, Step
 from earmark.errors import UnknownName, hint
-from earmark.experiment._choices import Block, DatasetChoice, RepresentationChoice, SplitType, TaskChoice
+from earmark.experiment._choices import (
+    Block,
+    DatasetChoice,
+    ProbeChoice,
+    RepresentationChoice,
+    SplitType,
+    TaskChoice,
+)
 from earmark.experiment._probes import probes
 from earmark.experiment._shape import BlockShape, DatasetShape, RepresentationShape, TaskShape
 from earmark.experiment._yaml import Item
 from earmark.metrics import METRICS
+from earmark.probes.kinds import candidates
 from earmark.tasks import TASKS, Task
 
 OWN_TASK = "{name: my_task, label: instrument, kind: multiclass}"
@@ -29,18 +37,38 @@ def build(shape: BlockShape, item: Item) -> Block:
     chains = _chains(shape, parts.get("deformations", item))
     representations = tuple(_representation(one) for one in shape.representations)
     _unique([(one.name, one.layer_name, one.pool) for one in representations], parts["representations"].entries, RIVAL)
+    for one, place in zip(representations, parts["representations"].entries, strict=True):
+        if one.reduce == "best" and len(one.parts) > 1:
+            raise place.error(f"reduce: best chooses a layer of one representation, and '{one.name}' joins several.")
+    found = probes(shape.probes, parts["probes"], task.task.kind)
+    for choice in found:
+        _require_grain(choice, task.aggregation, parts["probes"])
     return Block(
         task=task,
         datasets=datasets,
         deformations=chains,
         representations=representations,
-        probes=probes(shape.probes, parts["probes"], task.task.kind),
+        probes=found,
         metrics=_metrics(shape.metrics, task.task, parts.get("metrics", item)),
         seeds=_seeds(shape.seeds, parts.get("seeds", item)),
         train_shares=tuple(sorted(set(shape.train_shares or ()))),
         codelength=shape.codelength,
         per=_per(shape.per, task.task, parts.get("per", item)),
     )
+
+
+def _require_grain(choice: ProbeChoice, aggregation: str, item: Item) -> None:
+    """Refuse a probe of which it is unclear what it sees of a clip."""
+    pools = {getattr(recipe, "pool_frames", "none") != "none" for recipe in candidates(choice.recipe)}
+    if len(pools) > 1:
+        raise item.error(
+            f"'{choice.name}' chooses between probes that pool_frames and probes that do not. Set all alike."
+        )
+    if pools == {True} and aggregation == "prediction":
+        raise item.error(
+            f"'{choice.name}' pools the frames of a clip (pool_frames), so there are no predictions of segments to "
+            "average. Leave aggregation out."
+        )
 
 
 def _unique(names: Sequence[object], items: Sequence[Item], message: str) -> None:

@@ -61,7 +61,10 @@ class RepresentationChoice:
 
 @dataclass(frozen=True)
 class ProbeChoice:
-    """A probe under the name that tables show; `preset` is where its recipe comes from."""
+    """A probe under the name that tables show; `preset` is where its recipe comes from.
+
+    The name of a preset's probe is M1, or mir_ref/M1 where two presets have one or where the preset is cut short.
+    """
 
     name: str
     preset: str | None
@@ -190,7 +193,7 @@ def _plain_probe(one: ProbeChoice) -> dict[str, object]:
     said = _plain_recipe(one.recipe)
     if one.preset is None:
         return {"kind": one.recipe.probe, "name": one.name, **said}
-    return {"preset": one.preset, "only": [one.name], **said}
+    return {"preset": one.preset, "only": [one.name.removeprefix(f"{one.preset}/")], **said}
 
 
 def _plain_recipe(recipe: AnyRecipe) -> dict[str, object]:

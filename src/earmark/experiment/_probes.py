@@ -1,5 +1,6 @@
 """From what a file says of probes to recipes: presets and kinds resolved, what does not go together refused."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields, replace
 from functools import partial
@@ -9,7 +10,7 @@ from earmark.errors import UserError
 from earmark.experiment._choices import FILE_KEYS, ProbeChoice
 from earmark.experiment._shape import ProbeShape, example_of
 from earmark.experiment._yaml import Item
-from earmark.experiment.presets import preset
+from earmark.experiment.presets import is_short, preset
 from earmark.nouns import Kind
 from earmark.probes import select
 from earmark.probes.base import AnyRecipe
@@ -35,16 +36,26 @@ OWN = "{kind: mlp, hidden_units: [128]}"
 
 def probes(shapes: Sequence[ProbeShape], item: Item, kind: Kind) -> tuple[ProbeChoice, ...]:
     """Return the probes of a block, for a kind of task. Raises SpecError."""
+    found = [
+        (choice, one) for shape, one in zip(shapes, item.entries, strict=True) for choice in _choices(shape, one, kind)
+    ]
+    counts = Counter(choice.name for choice, _ in found)
     choices: list[ProbeChoice] = []
-    for shape, one in zip(shapes, item.entries, strict=True):
-        for choice in _choices(shape, one, kind):
-            if choice.name in [other.name for other in choices]:
-                raise one.error(
-                    f"Probe '{choice.name}' stands here a second time. Leave it out, or name it: "
-                    "{kind: mlp, name: another, hidden_units: [128]}."
-                )
-            choices.append(choice)
+    for choice, one in found:
+        named = _told_apart(choice, counts[choice.name] > 1)
+        if named.name in [other.name for other in choices]:
+            raise one.error(
+                f"Probe '{named.name}' stands here a second time. Leave it out, or name it: "
+                "{kind: mlp, name: another, hidden_units: [128]}."
+            )
+        choices.append(named)
     return tuple(choices)
+
+
+def _told_apart(choice: ProbeChoice, is_shared: bool) -> ProbeChoice:
+    """Return a probe with its preset before its name, where another has that name or the preset is cut short."""
+    alone = choice.preset is None or choice.name == choice.preset or not (is_shared or is_short(choice.preset))
+    return choice if alone else replace(choice, name=f"{choice.preset}/{choice.name}")
 
 
 def probe_name(recipe: AnyRecipe) -> str:

@@ -128,6 +128,8 @@ class ProbeShape(Shape):
     """mlp: the best epoch or the last."""
     average: str | None = Field(None, examples=["logits"])
     """mlp: average the probabilities or the logits of a clip's segments."""
+    standardise_targets: bool | None = Field(None, examples=[False])
+    """mlp: learn the values of a regression in standard deviations from their mean."""
     c: float | None = Field(None, examples=[1.0])
     """logistic: scikit-learn's C; smaller is smoother."""
     alpha: float | None = Field(None, examples=[1.0])

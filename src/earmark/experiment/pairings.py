@@ -13,6 +13,7 @@ from earmark.experiment.keys import Keys
 from earmark.experiment.spec import Block, ProbeChoice, RepresentationChoice
 from earmark.experiment.subjects import Placed, Subject
 from earmark.probes import portions
+from earmark.probes.kinds import candidates
 from earmark.probes.recipe import Recipe
 from earmark.representations.embed import Grain
 
@@ -61,7 +62,7 @@ class Pairing:
 
 def grain_of(block: Block, probe: ProbeChoice) -> Grain:
     """Return what a probe sees of a clip: every frame, which it pools itself; its segments; or one vector."""
-    if isinstance(probe.recipe, Recipe) and probe.recipe.pool_frames != "none":
+    if any(isinstance(recipe, Recipe) and recipe.pool_frames != "none" for recipe in candidates(probe.recipe)):
         return "frames"
     return "segments" if block.task.aggregation == "prediction" else "clip"
 

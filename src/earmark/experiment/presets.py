@@ -41,6 +41,11 @@ def find(name: str) -> Preset:
     return replace(presets()[full], name=name, n_steps=int(short["n_steps"])) if short else presets()[full]
 
 
+def is_short(name: str) -> bool:
+    """Say whether a name is that of a preset cut short, which is not the protocol."""
+    return SHORT.fullmatch(name) is not None
+
+
 def preset(name: str, only: Sequence[str] | None = None, kind: Kind | None = None) -> dict[str, AnyRecipe]:
     """Return the recipes of a preset by name, all of them or `only` those, in the order asked for.
 

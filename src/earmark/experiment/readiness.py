@@ -9,6 +9,7 @@ from earmark.conformance import Verdict
 from earmark.datasets import names
 from earmark.deformations import Chain
 from earmark.errors import MissingPart
+from earmark.experiment import presets
 from earmark.experiment.spec import Block, Experiment
 from earmark.experiment.subjects import Load
 from earmark.representations import base
@@ -70,8 +71,12 @@ def refusal(missing: tuple[Missing, ...]) -> MissingPart:
 
 
 def cautions(experiment: Experiment) -> Iterator[str]:
-    """Yield what an experiment asks for that says little: an MP3 round trip of audio that is such an MP3 already."""
+    """Yield what an experiment asks for that says little, or less than a name in it promises.
+
+    That is an MP3 round trip of audio that is such an MP3 already, and a protocol whose probes alone are followed.
+    """
     for block in experiment.blocks:
+        yield from _half_followed(block)
         for name in dict.fromkeys(choice.test for choice in block.datasets):
             rate = names.card(name).bit_rate_kbps
             for chain in block.deformations:
@@ -80,6 +85,31 @@ def cautions(experiment: Experiment) -> Iterator[str]:
                         f"{block.task.task.name} on {name}: '{chain.name}' compresses to MP3 at {kbps:g} kbps what is "
                         f"MP3 at {rate:g} kbps already, so it says little of robustness. Leave it out there."
                     )
+
+
+def _half_followed(block: Block) -> Iterator[str]:
+    """Yield what the protocols of a block's probes say of the rest of it, where the block says something else."""
+    for name in dict.fromkeys(probe.preset for probe in block.probes if probe.preset is not None):
+        published = presets.find(name).defaults
+        here = {key: _said_of(block, key) for key in published}
+        if other := [key for key, value in published.items() if here[key] != (_said(key, value),)]:
+            yield (
+                f"{block.task.task.name}: {name} is published with "
+                f"{', '.join(_said(key, published[key]) for key in other)}; here it is "
+                f"{', '.join(' and '.join(here[key]) for key in other)}. Only its probes are the protocol's."
+            )
+
+
+def _said_of(block: Block, key: str) -> tuple[str, ...]:
+    """Return what a block says under a key of its task or of its representations, each thing once."""
+    whose = (block.task,) if key == "aggregation" else block.representations
+    return tuple(dict.fromkeys(_said(key, getattr(one, key)) for one in whose))
+
+
+def _said(key: str, value: object) -> str:
+    if value is None:
+        return f"no {key}"
+    return f"{key}: {value:g}" if isinstance(value, int | float) else f"{key}: {value}"
 
 
 def _mp3_kbps(chain: Chain) -> float | None:

@@ -32,6 +32,7 @@ from earmark.experiment._choices import (
     TaskChoice,
 )
 from earmark.nouns import Kind
+from earmark.probes import kinds
 from earmark.representations import base
 
 __all__ = [
@@ -127,8 +128,20 @@ def _checks(block: Block) -> Iterator[tuple[tuple[str | int, ...], Callable[[], 
             yield ("deformations", chain.name, index), partial(_require_step, Chain(chain.name, (step,)))
     for index, choice in enumerate(block.representations):
         yield ("representations", index, "name"), partial(_require_representation, choice)
+    yield ("codelength",), partial(_require_probabilities, block)
     for index, name in enumerate(block.metrics):
         yield ("metrics", index), partial(_require_metric, name, block.task.task.kind)
+
+
+def _require_probabilities(block: Block) -> None:
+    task = block.task.task
+    if block.codelength and task.kind == "regression":
+        raise UserError(f"A codelength is of classes or labels, and '{task.name}' is regression. Leave codelength out.")
+    for choice in block.probes if block.codelength else ():
+        if any(recipe.probe == "ridge" for recipe in kinds.candidates(choice.recipe)):
+            raise UserError(
+                f"'{choice.name}' is a ridge regression, which gives no probabilities to code by. Leave one out."
+            )
 
 
 def _require_dataset(name: str) -> None:

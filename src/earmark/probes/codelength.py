@@ -54,6 +54,7 @@ def online_codelength(problem: Problem, recipe: AnyRecipe, seed: int) -> Codelen
     coded uniformly; each further one by a probe fitted on those before it, which stops and chooses its epoch by the
     validation clips. Portions that a small training set leaves empty are left out. A class takes −log2 of its
     probability; labels are coded one by one.
+    Where fewer clips are known than a recipe needs (its neighbours, its principal components), the code is uniform.
     Differs from the paper: DOUBT is mixed in, at 1.4 millionths of a bit a target; the order is stratified. Raises
     UserError for a regression, whose values have no code.
     """
@@ -67,11 +68,21 @@ def online_codelength(problem: Problem, recipe: AnyRecipe, seed: int) -> Codelen
     for known, end in pairwise(ends):
         coded = part(train, np.sort(order[known:end]))
         given = replace(problem, train=part(train, np.sort(order[:known])))
+        if known < fewest_clips(recipe):
+            portions.append(Portion(known, end - known, (end - known) * _uniform_bits(problem)))
+            continue
         [probe] = fit(given, [Job(recipe, identity.seed_for("codelength", seed, known))])
         bits = _bits(problem, coded.targets, probe.predict(coded.embeddings, coded.clips))
         portions.append(Portion(known, end - known, bits))
     bits = sum(portion.bits for portion in portions)
     return Codelength(bits, n_clips * _uniform_bits(problem), tuple(portions))
+
+
+def fewest_clips(recipe: AnyRecipe) -> int:
+    """Return how many training clips a recipe needs at least: its neighbours, its principal components."""
+    pca = getattr(recipe, "pca", None) or 0
+    own = max(getattr(recipe, "k", 1), int(pca) if pca >= 1 else 1)
+    return max([own, *map(fewest_clips, getattr(recipe, "recipes", ()))])
 
 
 def _uniform_bits(problem: Problem) -> float:

@@ -23,6 +23,13 @@ def recipe_of(said: Mapping[str, Any]) -> AnyRecipe:
     return cast(AnyRecipe, made(**{name: _value(value) for name, value in said.items() if name != "kind"}))
 
 
+def candidates(recipe: AnyRecipe) -> tuple[AnyRecipe, ...]:
+    """Return the recipes that a choice is among, also of choices within it; another recipe alone."""
+    if isinstance(recipe, select.Recipe):
+        return tuple(chain.from_iterable(map(candidates, recipe.recipes)))
+    return (recipe,)
+
+
 def code_sha256(recipe: AnyRecipe) -> tuple[str, ...]:
     """Return the sha256 of every file of a user's own that a recipe names, in order; nothing for earmark's kinds.
 

@@ -25,11 +25,12 @@ from earmark.probes.recipe import Loss, Recipe, hidden_sizes
 from earmark.probes.sampling import batch_sizes, epoch_length
 from earmark.probes.slots import Slot, silenced
 from earmark.probes.stack import Stack
+from earmark.probes.target_scaling import TargetScaling
 
 __all__ = ["fit", "restore"]
 
 # What recipes must agree on to see the same inputs, and to ride in one stack; all else is a slot's own.
-SAME_INPUTS = ("pool_frames", "standardise", "pca", "layer_weights", "loss")
+SAME_INPUTS = ("pool_frames", "standardise", "pca", "layer_weights", "loss", "standardise_targets")
 SAME_STACK = ("batch_size", "epochs", "steps", "drop_last")
 STACK_NUMBERS = 2**24
 """So many weights make a full stack: more are out of every cache, and gain nothing by company."""
@@ -50,10 +51,17 @@ def fit(problem: Problem, jobs: Sequence[Job]) -> list[NetworkProbe]:
     Differs from Keras: Adam's epsilon is added after the bias correction, as torch does.
     """
     check_problem(problem)
-    slots = [Slot(cast(Recipe, job.recipe), job.seed, problem) for job in jobs]
+    scaling = TargetScaling.of(problem) if problem.kind == "regression" else None
+    scaled = scaling.applied(problem) if scaling else problem
+    recipes = [cast(Recipe, job.recipe) for job in jobs]
+    slots = [
+        Slot(recipe, job.seed, scaled if recipe.standardise_targets else problem)
+        for recipe, job in zip(recipes, jobs, strict=True)
+    ]
     found: dict[int, NetworkProbe] = {}
     for places in _alike([_said(slot, SAME_INPUTS) for slot in slots]):
-        material = _material(problem, slots[places[0]].recipe)
+        first = slots[places[0]]
+        material = _material(first.problem, first.recipe, scaling if first.recipe.standardise_targets else None)
         for stack in _stacks([slots[place] for place in places], material):
             _train(stack, material)
         found |= {place: _fitted(slots[place], material) for place in places}
@@ -70,6 +78,7 @@ class _Material(NamedTuple):
     labels: np.ndarray
     valid: Inputs
     loss: Loss
+    scaling: TargetScaling | None
 
     def network(self, recipe: Recipe) -> Network:
         n_weighed = self.preparation.input_shape[0] if recipe.layer_weights else 0
@@ -78,7 +87,7 @@ class _Material(NamedTuple):
         return Network(sizes, recipe.activation, recipe.batch_norm, n_weighed, recipe.pool_frames == "attention")
 
 
-def _material(problem: Problem, recipe: Recipe) -> _Material:
+def _material(problem: Problem, recipe: Recipe, scaling: TargetScaling | None) -> _Material:
     loss, attends = loss_of(recipe.loss, problem.kind), recipe.pool_frames == "attention"
     train, valid = _pooled(recipe, problem.train), _pooled(recipe, problem.valid)
     preparation = Preparation.of(train.embeddings, recipe.standardise, recipe.pca)
@@ -88,9 +97,8 @@ def _material(problem: Problem, recipe: Recipe) -> _Material:
     ]
     targets = train.targets if attends else train.row_targets
     labels = targets if problem.kind in ONE_CLASS else np.zeros(0, np.int64)
-    return _Material(
-        problem, preparation, inputs[0], target_tensor(loss, targets, problem.n_outputs), labels, inputs[1], loss
-    )
+    wanted = target_tensor(loss, targets, problem.n_outputs)
+    return _Material(problem, preparation, inputs[0], wanted, labels, inputs[1], loss, scaling)
 
 
 def _pooled(recipe: Recipe, examples: Examples) -> Examples:
@@ -184,12 +192,15 @@ def _fitted(slot: Slot, material: _Material) -> NetworkProbe:
     assert slot.kept is not None
     network = material.network(slot.recipe)
     kept = slot.history[slot.kept_at]
+    weights = {name: view.numpy().copy() for name, view in unpadded(slot.kept, network).items()}
+    if material.scaling:
+        weights = material.scaling.undone(weights, f"dense.{len(network.sizes) - 2}")
     return NetworkProbe(
         recipe=slot.recipe,
         kind=material.problem.kind,
         classes=material.problem.classes,
         network=network,
-        weights={name: view.numpy().copy() for name, view in unpadded(slot.kept, network).items()},
+        weights=weights,
         preparation=material.preparation,
         input_shape=(material.problem.train.embeddings.shape[1], material.problem.train.embeddings.shape[2]),
         best_epoch=kept.epoch,

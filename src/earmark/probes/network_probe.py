@@ -23,7 +23,8 @@ class Check(NamedTuple):
     """One look at the validation clips: when, at which learning rate, and what was seen.
 
     `epoch` and `step` count what is done, from 1. `train_loss` is the mean over the batches since the check before,
-    each before its step and with dropout; `valid_score` is that of the save criterion, higher is better.
+    each before its step and with dropout; `valid_score` is that of the save criterion, higher is better. The losses,
+    and errors, of a regression whose targets were standardised are in their standard deviations.
     """
 
     epoch: int

@@ -13,7 +13,20 @@ from earmark.probes import recipe, select
 from earmark.probes.base import AnyRecipe
 from earmark.probes.kinds import recipe_of
 
-FIELDS = ("name", "version", "cites", "description", "faults", "mends", "extends", "defaults", "base", "kinds", "grid")
+FIELDS = (
+    "name",
+    "version",
+    "cites",
+    "description",
+    "faults",
+    "mends",
+    "extends",
+    "defaults",
+    "base",
+    "kinds",
+    "grid",
+    "first_fold_only",
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +35,8 @@ class Preset:
 
     `faults`: what the original does wrong, by a short name; `mends`: the faults of another preset that this one does
     not have. `defaults`: what its paper says of the rest of an experiment. `kinds`: what is different for a kind of
-    task. `grid`: candidates that the validation clips choose among, as one probe of the preset's name.
+    task. `grid`: candidates that the validation clips choose among, as one probe of the preset's name;
+    `first_fold_only`: those of the first fold, for all folds.
     """
 
     name: str
@@ -31,6 +45,7 @@ class Preset:
     description: str
     probes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     grid: Sequence[Mapping[str, Any]] = ()
+    first_fold_only: bool = False
     base: Mapping[str, Any] = field(default_factory=dict)
     kinds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
@@ -58,7 +73,8 @@ class Preset:
         shared = {**self.base, **(self.kinds.get(kind, {}) if kind else {})}
         if not self.grid:
             return self._one({**shared, **self.probes[probe]})
-        return select.Recipe(tuple(self._one({**shared, **point}) for point in self.grid))
+        points = tuple(self._one({**shared, **point}) for point in self.grid)
+        return select.Recipe(points, first_fold_only=self.first_fold_only)
 
     def _one(self, said: Mapping[str, Any]) -> AnyRecipe:
         made = recipe_of({"kind": "mlp", **said})
@@ -80,6 +96,7 @@ def preset_of(said: Mapping[str, Any], extended: Preset | None = None) -> Preset
         made,
         probes={**extended.probes, **made.probes},
         grid=made.grid or extended.grid,
+        first_fold_only=made.first_fold_only or extended.first_fold_only,
         base={**extended.base, **made.base},
         kinds={**extended.kinds, **made.kinds},
         faults={**rest, **made.faults},

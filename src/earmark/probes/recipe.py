@@ -52,6 +52,9 @@ class Recipe:
     targets where a clip has one class. `weight_decay` is Keras' L2(λ): λ·Σw² is added to the loss, over kernels and,
     with `decay_biases`, over all else that is learned. `epsilon` is Adam's.
 
+    `standardise_targets`: the values of a regression are learned in standard deviations from their mean, over the
+    training clips; what is predicted is in their own unit.
+
     **How long and how fast.** `epochs` passes over the training rows, or, where it is set, `steps` batches. The rate
     rises from 0 over `warm_up_steps`, then `schedule`: constant; cosine, down to 0 at the last step; plateau, times
     `plateau_factor` after more than `plateau_patience` checks without a better stop criterion (see `schedules`).
@@ -97,6 +100,7 @@ class Recipe:
     ties: Ties = "loss"
     keep: Keep = "best"
     average: Average = "probabilities"
+    standardise_targets: bool = True
 
     def __post_init__(self) -> None:
         for units in self.hidden_units:

@@ -3,6 +3,7 @@
 A choice is a probe like any other: its recipe holds the candidates, and what is fitted is the winner with the table.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import product
@@ -34,7 +35,10 @@ class Candidate(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """What became of a candidate: its place among them, the share of its training that it got, its score."""
+    """What became of a candidate: its place among them, the share of its training that it got, its score.
+
+    One that could not be fitted, such as a network that diverged, has the score −∞.
+    """
 
     candidate: int
     share: float
@@ -157,9 +161,8 @@ def fit(problem: Problem, jobs: Sequence[Job], fit_all: Fit) -> list[Selected]:
             here = [one for one in asked if one[0].recipe.candidates[one[1]].layer == layer]
             seen = _seen(problem, layer)
             jobs_here = [Job(_in_part(s.recipe.candidates[place].recipe, share), s.seed) for s, place, share in here]
-            for (search, place, share), fitted in zip(here, fit_all(seen, jobs_here), strict=True):
-                score = valid_score(seen, fitted.predict(seen.valid.embeddings, seen.valid.clips))
-                search.note(Trial(place, share, score), fitted)
+            for (search, place, share), fitted in zip(here, _each(fit_all, seen, jobs_here), strict=True):
+                search.note(Trial(place, share, _score(seen, fitted)), fitted)
         for search in searches:
             search.go_on()
     shape = problem.train.embeddings.shape[1], problem.train.embeddings.shape[2]
@@ -181,12 +184,30 @@ def restore(
     )
 
 
+def _each(fit_all: Fit, problem: Problem, jobs: Sequence[Job]) -> list[Fitted | DataError]:
+    """Return what came of each job: where they do not all end well, one by one, which changes no answer."""
+    try:
+        return [*fit_all(problem, jobs)]
+    except DataError as error:
+        if len(jobs) == 1:
+            return [error]
+    return [_each(fit_all, problem, [job])[0] for job in jobs]
+
+
+def _score(problem: Problem, fitted: Fitted | DataError) -> float:
+    """Return the validation score; of a candidate that could not be fitted, such as one that diverged, the least."""
+    if isinstance(fitted, DataError):
+        return -math.inf
+    return valid_score(problem, fitted.predict(problem.valid.embeddings, problem.valid.clips))
+
+
 class _Searched:
     """One search on its way. `running`: the candidates to try next, by place, each with its share of training."""
 
     def __init__(self, recipe: Recipe, seed: int) -> None:
         self.recipe, self.seed = recipe, seed
         self.trials, self.best = dict[int, Trial](), dict[int, Fitted]()
+        self.failure: DataError | None = None
         places, share = list(range(len(recipe.candidates))), 1.0
         if recipe.search == "random":
             rng = identity.generator("candidates", seed)
@@ -195,10 +216,12 @@ class _Searched:
             share = _first_share(len(places))
         self.running = [(place, share) for place in places]
 
-    def note(self, trial: Trial, fitted: Fitted) -> None:
-        """Keep a score, and the probe if it is the best that trained in full."""
+    def note(self, trial: Trial, fitted: Fitted | DataError) -> None:
+        """Keep a score, and the probe if it is the best that trained in full; or why there is none."""
         self.trials[trial.candidate] = trial
-        if trial.share == 1:
+        if isinstance(fitted, DataError):
+            self.failure = fitted
+        elif trial.share == 1:
             others = [self.trials[place] for place in self.best]
             if not others or _order(trial) < _order(others[0]):
                 self.best = {trial.candidate: fitted}
@@ -214,7 +237,9 @@ class _Searched:
         self.running = [(place, share) for place in kept]
 
     def selected(self, input_shape: tuple[int, int]) -> Selected:
-        """Return what was chosen."""
+        """Return what was chosen. Raises DataError where no candidate could be fitted."""
+        if not self.best and self.failure:
+            raise self.failure
         [(winner, fitted)] = self.best.items()
         trials = tuple(trial for _, trial in sorted(self.trials.items()))
         return Selected(self.recipe, winner, fitted, trials, input_shape, self.seed)
@@ -245,7 +270,10 @@ def _in_part(recipe: AnyRecipe, share: float) -> AnyRecipe:
     if share == 1:
         return recipe
     name = _training(recipe)
-    return cast(AnyRecipe, replace(cast(Any, recipe), **{name: max(1, round(getattr(recipe, name) * share))}))
+    shorter = {name: max(1, round(getattr(recipe, name) * share))}
+    if getattr(recipe, "warm_up_steps", 0):
+        shorter["warm_up_steps"] = int(cast(Any, recipe).warm_up_steps * share)
+    return cast(AnyRecipe, replace(cast(Any, recipe), **shorter))
 
 
 def _of_layer(embeddings: Array, layer: int | None) -> Array:

@@ -19,6 +19,7 @@ from earmark.experiment.presets import presets
 from earmark.experiment.results import Run
 from earmark.metrics import METRICS
 from earmark.nouns import Failure, Result
+from earmark.report import protocols as page
 
 WIDE = 200
 
@@ -117,8 +118,8 @@ def estimate(found: Estimate, as_json: bool) -> None:
     print(f"{found.jobs} jobs{rest}. Run: {found.run}")
 
 
-def names(noun: str) -> None:
-    """Print the names that a noun has."""
+def names(noun: str, as_markdown: bool = False) -> None:
+    """Print the names that a noun has; of probes, as Markdown, all that the presets say."""
     known: dict[str, Callable[[], Iterable[str]]] = {
         "deformation": _transforms,
         "probe": lambda: [f"{name}: {', '.join(one.names)}" for name, one in presets().items()],
@@ -130,6 +131,9 @@ def names(noun: str) -> None:
     single = noun.removesuffix("s")
     if single not in known:
         raise UnknownName("noun", noun, (*known, "dataset", "task", "representation"))
+    if as_markdown and single == "probe":
+        print(page.markdown(), end="")
+        return
     for name in known[single]():
         print(name)
 
