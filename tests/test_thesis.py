@@ -76,7 +76,9 @@ def test_the_two_files_ask_for_the_same_ten_representations_and_five_probes() ->
     for one, other in zip(ours.blocks, theirs.blocks, strict=True):
         chosen = [{(choice.name, choice.layers) for choice in block.representations} for block in (one, other)]
         assert chosen[0] == chosen[1]
-        hidden = [{told(probe.recipe).get("hidden_units", ()) for probe in block.probes} for block in (one, other)]
+        hidden = [
+            {tuple(told(probe.recipe).get("hidden_units", ())) for probe in block.probes} for block in (one, other)
+        ]
         assert hidden[0] == hidden[1]
         assert one.task.task.label == other.task.task.label
         assert one.task.task.kind == other.task.task.kind
