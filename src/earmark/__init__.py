@@ -8,21 +8,23 @@ __version__ = "0.1.0"
 _FACE = {
     "run": "earmark.experiment.run:run",
     "plan": "earmark.experiment.estimate:plan",
-    "embed": "earmark.catalogue:embed",
+    "embed": "earmark.catalogue.embedding:embed",
+    "predict": "earmark.catalogue.prediction:predict",
     "table": "earmark.experiment.results:table",
     "load_representation": "earmark.representations.base:load",
     "load_dataset": "earmark.datasets.names:load",
-    "load_probe": "earmark.catalogue:load_probe",
+    "load_probe": "earmark.catalogue.prediction:load_probe",
     "Clip": "earmark.nouns:Clip",
     "Result": "earmark.nouns:Result",
     "EarmarkError": "earmark.errors:EarmarkError",
 }
 
 __all__ = ["Clip", "EarmarkError", "Result", "embed", "load_dataset", "load_probe", "load_representation"]
-__all__ += ["plan", "run", "table"]
+__all__ += ["plan", "predict", "run", "table"]
 
 if TYPE_CHECKING:
-    from earmark.catalogue import embed, load_probe
+    from earmark.catalogue.embedding import embed
+    from earmark.catalogue.prediction import load_probe, predict
     from earmark.datasets.names import load as load_dataset
     from earmark.errors import EarmarkError
     from earmark.experiment.estimate import plan

@@ -180,7 +180,7 @@ def test_the_best_layer_is_chosen_on_the_validation_clips_and_kept_with_what_was
     run = earmark.run(written(tones, f"[{{name: '{NAME}', layers: [5, 0, 3], reduce: best}}]"), quiet=True)
     rows = run.frame.filter(pl.col("metric") == "accuracy", pl.col("seed") == 0, pl.col("label").is_null())
     assert set(rows["layer"]) == {"best of 5,0,3"}
-    probe = earmark.load_probe(run.folder / "probes" / f"{rows['probe_key'][0]}.safetensors")
+    probe = earmark.load_probe(run.folder / "probes" / rows["probe_key"][0])
     assert isinstance(probe, Selected)
     assert len(probe.trials) == 3
     assert probe.input_shape == (3, FRAME)
@@ -256,7 +256,7 @@ def test_a_search_of_the_first_fold_is_used_in_the_others_and_only_that_is_searc
     run = earmark.run(file, quiet=True)
     rows = run.frame.filter(pl.col("seed") == 0, pl.col("fold").is_not_null(), pl.col("metric") == "accuracy")
     found = {row["fold"]: row["probe_key"] for row in rows.iter_rows(named=True)}
-    probes = {fold: earmark.load_probe(run.folder / "probes" / f"{key}.safetensors") for fold, key in found.items()}
+    probes = {fold: earmark.load_probe(run.folder / "probes" / key) for fold, key in found.items()}
     first, *others = (probes[fold] for fold in sorted(probes))
     assert isinstance(first, Selected)
     assert len(first.trials) == 2

@@ -129,12 +129,27 @@ def embed(
 ) -> None:
     """Embed audio files: mean and standard deviation over time of each layer. Broken files are listed (exit 3)."""
     numbers = None if layers is None else layer_numbers(layers)
-    from earmark import catalogue
+    from earmark.catalogue import embedding
     from earmark.show import representations
 
     representations.require_writable(out)
-    found = catalogue.embed(paths, representation, layers=numbers, segment_s=segment, segment_hop_s=hop)
+    found = embedding.embed(paths, representation, layers=numbers, segment_s=segment, segment_hop_s=hop)
     representations.embedded(found, out)
+    raise typer.Exit(3 if found.failures else 0)
+
+
+@app.command()
+def predict(
+    paths: Annotated[list[Path], typer.Argument(metavar="AUDIO...", help="audio files, or folders of them")],
+    probe: Annotated[Path, typer.Option("-p", "--probe", help="the folder of a saved probe: runs/RUN/probes/KEY")],
+    as_json: Json = False,
+) -> None:
+    """Say what a saved probe hears in audio files. Broken files are listed (exit 3)."""
+    from earmark.catalogue import prediction
+    from earmark.show import representations
+
+    found = prediction.predict(paths, probe)
+    representations.predicted(found, as_json)
     raise typer.Exit(3 if found.failures else 0)
 
 

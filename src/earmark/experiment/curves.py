@@ -15,8 +15,8 @@ import polars as pl
 from earmark import durable
 from earmark.errors import MissingPart, UserError
 from earmark.experiment import predictions, results
-from earmark.experiment.jobs import PROBE
 from earmark.experiment.predictions import Predicted
+from earmark.experiment.probe_folders import WEIGHTS
 from earmark.probes import fit as probes
 from earmark.probes.network_probe import NetworkProbe, curves
 from earmark.probes.select import Selected
@@ -41,7 +41,7 @@ def of_run(folder: Path) -> Iterator[Curve]:
         for seed, key in one.probes.items():
             if key not in told:
                 told.add(key)
-                yield from _curve(one, seed, (folder / "probes" / f"{key}{PROBE}").read_bytes())
+                yield from _curve(one, seed, (folder / "probes" / key / WEIGHTS).read_bytes())
 
 
 def _curve(one: Predicted, seed: str, content: bytes) -> Iterator[Curve]:

@@ -18,8 +18,9 @@ import polars as pl
 from earmark import __version__, durable, places
 from earmark.analysis import attributes, tables
 from earmark.errors import DataError, UnknownName
-from earmark.experiment import leaks
+from earmark.experiment import leaks, probe_folders
 from earmark.experiment.jobs import PREDICTIONS, PROBE
+from earmark.experiment.keys import Facts
 from earmark.experiment.leaks import Audit
 from earmark.experiment.plan import Plan
 from earmark.nouns import Failure, Result
@@ -100,6 +101,7 @@ def write(
     folder: Path,
     plan: Plan,
     store: Store,
+    facts: Mapping[str, Facts],
     found: Sequence[Result],
     failures: Sequence[Failure],
     audits: Sequence[Audit],
@@ -114,14 +116,17 @@ def write(
     durable.write_file(folder / FAILURES, _lines(vars(one) for one in failures))
     durable.write_file(folder / LEAKAGE, leaks.to_json(audits))
     durable.write_file(folder / "environment.json", json.dumps(environment(), indent=1).encode())
-    durable.write_file(folder / "predictions" / "index.jsonl", _lines(_export(folder, plan, store)))
+    durable.write_file(folder / "predictions" / "index.jsonl", _lines(_export(folder, plan, store, facts)))
 
 
-def _export(folder: Path, plan: Plan, store: Store) -> Iterator[Mapping[str, object]]:
+def _export(folder: Path, plan: Plan, store: Store, facts: Mapping[str, Facts]) -> Iterator[Mapping[str, object]]:
     """Link predictions and probes into the folder; yield what each file of predictions is of."""
     for scoring in plan.asked.answers:
-        for key in scoring.probe_keys:
-            _link(store.file("probes", key, PROBE), folder / "probes" / f"{key}{PROBE}")
+        for card in probe_folders.cards_of(scoring, facts):
+            weights = store.file("probes", card.key, PROBE)
+            if weights is not None:
+                probe_folders.write_card(folder / "probes" / card.key, card)
+                _link(weights, folder / "probes" / card.key / probe_folders.WEIGHTS)
         for chain, key in scoring.conditions.items():
             found = store.file("scores", key, PREDICTIONS)
             if found is None:

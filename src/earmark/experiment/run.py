@@ -247,7 +247,7 @@ def _finish(prepared: Study, plan: Plan, folder: Path, done: int, notes: tuple[s
     durable.write_file(folder / "plan.json", json.dumps(summary(plan), indent=1).encode())
     audits = audit.of_run(plan, prepared.keys, prepared.store)
     log.info("%s", leaks.summary(audits))
-    results.write(folder, plan, prepared.store, found, failures, audits)
+    results.write(folder, plan, prepared.store, prepared.keys.facts, found, failures, audits)
     return Run(folder, found, failures, done, (*notes, *leaks.notes(audits)), audits)
 
 

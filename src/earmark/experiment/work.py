@@ -15,17 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32
 
 from earmark import identity
-from earmark.experiment import devices, scoring
+from earmark.experiment import devices, scoring, vectors
 from earmark.experiment.costs import Cost
 from earmark.experiment.jobs import CODELENGTHS, PREDICTIONS, PROBE, SCORE, ClipWork, Fit, FoldMean, Scoring, Shard
 from earmark.experiment.keys import Want
 from earmark.experiment.one_pass import OnePass, Vectors
 from earmark.experiment.pairings import Pairing, Part
 from earmark.experiment.scoring import Heard
-from earmark.experiment.spec import RepresentationChoice
 from earmark.metrics import measure
 from earmark.nouns import Failure
 from earmark.probes import fit as probes
@@ -109,11 +107,7 @@ def _failed(store: Store, work: ClipWork, wants: Iterable[Want], reason: str) ->
 
 
 def examples(store: Store, part: Part, pairing: Pairing) -> Examples:
-    """Return what a probe sees of a part: rows (layers, statistics × dim), one layer when they are averaged.
-
-    Parts of a joined representation stand side by side, each reduced by itself; laid out layer by layer first where
-    layers are not averaged.
-    """
+    """Return what a probe sees of a part, and the targets of its clips."""
     targets = pairing.subject.targets(part.clips)
     if part.grain == "clip":
         clips, stored = None, [store.get(keys) for keys in part.parts]
@@ -121,22 +115,7 @@ def examples(store: Store, part: Part, pairing: Pairing) -> Examples:
         ragged = [store.get_each(keys) for keys in part.parts]
         counts = [len(rows) for rows in ragged[0]]
         clips, stored = np.repeat(np.arange(len(counts)), counts), [np.concatenate(rows) for rows in ragged]
-    pooled = stored if part.grain == "frames" else [_pooled(one, pairing.choice) for one in stored]
-    found = [_reduced(one, pairing.choice) for one in pooled]
-    if len(found) > 1:
-        found = [np.concatenate([one.reshape(len(one), 1, -1) for one in found], axis=2)]
-    return Examples(found[0], targets, clips)
-
-
-def _pooled(stored: Float32[np.ndarray, "rows layers 2 dim"], choice: RepresentationChoice) -> np.ndarray:
-    return np.concatenate([stored[:, :, STATISTICS.index(name)] for name in choice.pool], axis=-1)
-
-
-def _reduced(pooled: Float32[np.ndarray, "rows layers dim"], choice: RepresentationChoice) -> np.ndarray:
-    if choice.reduce != "mean":
-        return pooled
-    mean: np.ndarray = pooled.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
-    return mean
+    return Examples(vectors.side_by_side(stored, part.grain, pairing.choice), targets, clips)
 
 
 def fit_probe(job: Fit, root: Path) -> Done:

@@ -1,4 +1,4 @@
-"""Audio files to embeddings, and saved probes back, outside any experiment."""
+"""Audio files to embeddings, outside any experiment."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,8 +11,6 @@ from earmark import audio
 from earmark.datasets._listing import is_audio
 from earmark.errors import AudioError, UserError
 from earmark.nouns import Card, Failure
-from earmark.probes import fit as probes
-from earmark.probes.base import Fitted
 from earmark.representations import base, joined
 from earmark.representations.base import Representation
 from earmark.representations.embed import STATISTICS, clip_embedding
@@ -31,11 +29,6 @@ class Embedded:
     failures: tuple[Failure, ...]
     layers: tuple[int, ...]
     statistics: tuple[str, ...] = STATISTICS
-
-
-def load_probe(path: Path | str) -> Fitted:
-    """Return the probe saved in a file, such as those in the `probes` folder of a run."""
-    return probes.restore(Path(path).read_bytes())
 
 
 def embed(
@@ -72,7 +65,7 @@ def _by(
     segment_hop_s: float | None,
 ) -> Embedded:
     kept, vectors, failures = [], [], []
-    for path in _files(map(Path, paths)):
+    for path in files_of(map(Path, paths)):
         try:
             samples = audio.read(path, network.card.sample_rate).samples
             vectors.append(clip_embedding(network, samples, wanted, segment_s, segment_hop_s))
@@ -105,7 +98,8 @@ def _layers(card: Card, layers: Sequence[int] | None) -> tuple[int, ...]:
     return wanted
 
 
-def _files(paths: Iterable[Path]) -> Iterator[Path]:
+def files_of(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield files, and in place of a folder the audio files in it and below it, by name, without what is hidden."""
     for path in paths:
         if not path.is_dir():
             yield path

@@ -1,0 +1,100 @@
+"""A saved probe as a small folder: its weights, and a card that says what it hears and where it comes from.
+
+probe.safetensors     what was learned (`earmark.probes`)
+card.json             representation, layers, pooling, segments; task, classes, data; versions and hashes
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from earmark import __version__, durable
+from earmark.errors import DataError
+from earmark.experiment.jobs import Scoring
+from earmark.experiment.keys import Facts
+from earmark.experiment.spec import RepresentationChoice
+from earmark.nouns import Kind
+from earmark.representations.embed import Grain
+
+WEIGHTS, CARD = "probe.safetensors", "card.json"
+
+
+@dataclass(frozen=True)
+class ProbeCard:
+    """What is needed to use a probe again, and what its numbers rest on.
+
+    `hears`: of each part of the representation the version of its card, the hash of its weights, and its licence.
+    """
+
+    key: str
+    probe: str
+    preset: str | None
+    seed: int
+    task: str
+    label: str
+    kind: Kind
+    classes: tuple[str, ...]
+    representation: RepresentationChoice
+    grain: Grain
+    hears: Mapping[str, Mapping[str, Any]]
+    dataset: str
+    dataset_version: str
+    split: str
+    fold: int
+    train_share: float
+    earmark: str = __version__
+
+
+def cards_of(scoring: Scoring, facts: Mapping[str, Facts]) -> list[ProbeCard]:
+    """Return the card of each probe of a scoring, one a seed; the constant predictor has none."""
+    if scoring.probe is None:
+        return []
+    pairing, subject = scoring.pairing, scoring.pairing.subject
+    heard = {part.name: facts[part.name].card for part in pairing.choice.parts}
+    known = ("version", "weights_sha256", "licence")
+    hears = {name: {fact: getattr(card, fact) for fact in known} for name, card in heard.items()}
+    return [
+        ProbeCard(
+            key=key,
+            probe=scoring.probe.name,
+            preset=scoring.probe.preset,
+            seed=seed,
+            task=subject.task.name,
+            label=subject.task.label,
+            kind=subject.task.kind,
+            classes=subject.classes,
+            representation=pairing.choice,
+            grain=pairing.train.grain,
+            hears=hears,
+            dataset=subject.dataset,
+            dataset_version=subject.dataset_version,
+            split=subject.split,
+            fold=subject.fold,
+            train_share=scoring.train_share,
+        )
+        for seed, key in zip(scoring.seeds, scoring.probe_keys, strict=True)
+    ]
+
+
+def write_card(folder: Path, card: ProbeCard) -> None:
+    """Write the card of a probe into its folder, unless it is there."""
+    if not (folder / CARD).exists():
+        durable.make_folder(folder)
+        durable.write_file(folder / CARD, json.dumps(asdict(card), indent=1, ensure_ascii=False).encode())
+
+
+def read_card(folder: Path) -> ProbeCard:
+    """Return the card of a probe's folder. Raises DataError where there is none, or one of another earmark."""
+    if not (folder / CARD).is_file():
+        raise DataError(
+            f"Expected the folder of a probe, with {CARD} in it, such as runs/RUN/probes/KEY; got '{folder}'."
+        )
+    said = json.loads((folder / CARD).read_text("utf-8"))
+    if set(said) != {one.name for one in fields(ProbeCard)}:
+        raise DataError(
+            f"'{folder / CARD}' is of earmark {said.get('earmark', 'unknown')}, not of {__version__}. Run again."
+        )
+    heard: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in said["representation"].items()}
+    return ProbeCard(**said | {"classes": tuple(said["classes"]), "representation": RepresentationChoice(**heard)})
