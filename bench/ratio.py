@@ -28,6 +28,19 @@ class Ratio:
     rounds: int
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What something takes: CPU seconds of one go, and what came of it in words. There is nothing to compare with."""
+
+    question: str
+    cpu_s: float
+    outcome: str
+
+
+class NotHere(Exception):
+    """A comparison that cannot be made on this machine, and why."""
+
+
 def compare(
     question: str,
     ours: tuple[str, Callable[[], object]],

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from earmark.analysis.tables import lower_is_better
 from earmark.errors import DataError, SpecError, UnknownName, UserError
 from earmark.experiment import spec
 from earmark.metrics import METRICS, code_sha256, find, measure
@@ -43,6 +44,10 @@ def greedy(targets, predictions):
 def one_argument(targets):
     return 1.0
 
+def mean_error(targets, predictions):
+    return 0.5
+
+LOSS = Metric("loss", roc_auc, frozenset({"multilabel"}), ("macro",), "less is better", higher_is_better=False)
 AREA = Metric("area", roc_auc, frozenset({"multilabel"}), ("macro",), "an area")
 NUMBER = 3
 always = {text: (lambda said: lambda targets, predictions: said)(said) for text, said in {
@@ -195,3 +200,17 @@ def test_a_misspelt_metric_is_no_file_of_the_users() -> None:
         parse(with_metric("acuracy"))
     with pytest.raises(UnknownName, match="Did you mean 'accuracy'"):
         find("acuracy")
+
+
+def test_less_is_better_of_an_error_alone_in_tables_and_comparisons_alike() -> None:
+    assert lower_is_better("own_metrics:mean_error")
+    assert not find("own_metrics:mean_error").higher_is_better
+    assert find("own_metrics:share").higher_is_better
+    for name, metric in METRICS.items():
+        assert lower_is_better(name) != metric.higher_is_better
+    with pytest.raises(UserError) as caught:
+        find("own_metrics:LOSS")
+    assert str(caught.value) == (
+        "Expected higher_is_better of 'own_metrics:LOSS' to be True: less is better of a metric whose name ends in "
+        "_error, and of no other. Rename one of the two."
+    )

@@ -21,6 +21,14 @@ class EarmarkError(Exception):
 
     exit_code = 70
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # What a worker raises comes home by pickle, which would call __init__ with the message alone.
+        return _again, (type(self), self.args), vars(self)
+
+
+def _again(kind: type[EarmarkError], said: tuple[object, ...]) -> EarmarkError:
+    return kind.__new__(kind, *said)
+
 
 class UserError(EarmarkError):
     """The user's mistake: says what was expected, what came, and what to do."""

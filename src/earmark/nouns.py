@@ -164,13 +164,12 @@ class Failure:
 class Result:
     """One measured number and everything needed to trust it: a row of results.jsonl (schema 1).
 
-    One row per metric, label and average. `seed` None is the mean over `n_seeds` seeds. `average` is
-    "micro" or "macro" (label None) or None (label named); a label such as "singer=f1" with an average is
-    the score of those test clips alone. A None is never a number: `value` None means undefined (a label
-    without positives). `n` counts clips, `n_failed` clips that could not be scored. `fold` None: the
-    mean over the folds of the split. `train_share`: what
-    share of the training clips was fitted on. `narrow`: the
-    interval is too narrow to be believed, by the rules of analysis/trust.py.
+    One row per metric, label and average. `seed` None is the mean over `n_seeds` seeds; `fold` None the mean over
+    the folds of the split, and `fold_deviation` the standard deviation over them (ddof 1). `average` is "micro" or
+    "macro" (label None) or None (label named); a label such as "singer=f1" with an average is the score of those
+    test clips alone. A None is never a number: `value` None means undefined (a label without positives). `n` counts
+    clips, `n_failed` clips that could not be scored. `train_share`: what share of the training clips was fitted on.
+    `narrow`: the interval is too narrow to be believed, by the rules of analysis/trust.py.
     """
 
     run: str
@@ -209,3 +208,4 @@ class Result:
     seconds: float
     schema: int = 1
     narrow: bool = False
+    fold_deviation: float | None = None

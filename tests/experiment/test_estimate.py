@@ -19,6 +19,7 @@ from earmark.representations.embed import Grain
 from earmark.representations.logmel import CARD
 from earmark.show import runs
 from tests.experiment.layered import FOUR_SETS, FRAME, NAME, RATE, Layered, choices, shard, wav
+from tests.test_run import EXPERIMENT, make_tones
 
 FACTS = {NAME: Facts(Layered.card), "logmel": Facts(CARD)}
 CHAINS = (CLEAN, PRESETS["gain-12"], PRESETS["snr15"])
@@ -137,3 +138,15 @@ class Brief(Layered):
     def __call__(self, audio: Tensor, layers: Sequence[int] | None = None) -> Tensor:
         base.check_call(audio, layers, self.card)
         return super().__call__(audio, layers)
+
+
+def test_codelengths_take_more_than_another_fit_and_not_much_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARMARK_HOME", str(tmp_path / "home"))
+    make_tones(tmp_path / "audio", each=16)
+    file = tmp_path / "tones.yml"
+    file.write_text(EXPERIMENT.format(folder=tmp_path / "audio"))
+    fits = earmark.plan(file).probe_seconds
+    file.write_text(EXPERIMENT.format(folder=tmp_path / "audio").replace("seeds:", "codelength: true\n    seeds:"))
+    assert 2 * fits < earmark.plan(file).probe_seconds < 4 * fits, "ten portions, together as long as all clips"

@@ -205,8 +205,10 @@ def test_shares_of_the_training_clips_are_drawn_by_seed_and_scored_on_all_test_c
     assert whole.jobs_done == 0, "the whole is the same whether a half stands beside it"
 
 
-def test_the_bits_that_targets_take_are_rows_of_their_own(tones: Path) -> None:
-    run = earmark.run(with_key(written(tones, "[logmel]"), "codelength: true"), quiet=True)
+@pytest.mark.parametrize("share", [1, 0.5])
+def test_the_bits_that_all_targets_take_are_rows_of_their_own(tones: Path, share: float) -> None:
+    keys = f"train_shares: [{share}]\n    codelength: true"
+    run = earmark.run(with_key(written(tones, "[logmel]"), keys), quiet=True)
     rows = run.frame.filter(pl.col("metric") == "codelength_bits")
     assert rows["seed"].to_list() == [0, 1, None]
     assert rows["value"].to_list()[2] == pytest.approx(np.mean(rows["value"].to_list()[:2]))
@@ -233,6 +235,8 @@ def test_folds_are_averaged_and_every_clip_is_tested_once(tones: Path) -> None:
         assert len(by_fold) == 3
         assert mean["value"] == pytest.approx(by_fold["value"].mean())
         assert mean["n"] == by_fold["n"].sum() == 12
+        assert mean["fold_deviation"] == pytest.approx(by_fold["value"].std(ddof=1))
+        assert by_fold["fold_deviation"].null_count() == 3
     assert "mean of 3 folds" in rows.filter(pl.col("fold").is_null())["ci_method"][0]
     assert earmark.run(tones, quiet=True).jobs_done == 0
     assert earmark.table(run).count("**tone on") == 1
@@ -295,3 +299,11 @@ def test_frames_and_predictions_of_segments_do_not_go_together(tones: Path) -> N
 def test_the_best_layer_is_of_one_representation(tones: Path) -> None:
     with pytest.raises(SpecError, match="best"):
         study(written(tones, f"[{{name: '{JOINED}', reduce: best}}]"))
+
+
+@pytest.mark.parametrize("probe", ["{kind: knn, k: 7}", "{kind: ridge, pca: 7}", "{preset: mir_ref, only: [M2]}"])
+def test_a_probe_that_needs_more_clips_than_there_are_is_refused_before_anything_is_embedded(
+    tones: Path, probe: str
+) -> None:
+    with pytest.raises(SpecError, match=r"tones\.yml:8:\d+: .* needs at least \d+ training clips .* tone has 6"):
+        study(probing(written(tones, "[logmel]"), probe))

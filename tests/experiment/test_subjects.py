@@ -1,6 +1,7 @@
 """What a block means once its data is there: folds of a drawn split, and two datasets crossed fold by fold."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,4 +53,16 @@ def test_datasets_with_other_numbers_of_folds_cannot_be_crossed() -> None:
         of("{train: a, test: b, split_type: all}", {"a": made("a", 3), "b": made("b", 2)})
     assert str(caught.value) == (
         "x.yml:3:11: 'a' has 3 folds and 'b' 2, so they cannot be crossed fold by fold. Write split_type: single."
+    )
+
+
+def test_two_datasets_of_one_name_are_refused_and_one_that_stands_twice_is_not(tmp_path: Path) -> None:
+    first = made("music")
+    other = replace(first, root=tmp_path)
+    assert len(of("a, b", {"a": first, "b": first})) == 2
+    with pytest.raises(SpecError) as caught:
+        of("a, b", {"a": first, "b": other})
+    assert str(caught.value) == (
+        f"x.yml:3:11: Two datasets of this file are called 'music': those at '.' and '{tmp_path}'. Clips and rows are "
+        "told apart by it, so rename a folder (or a manifest's file), or write two experiments."
     )

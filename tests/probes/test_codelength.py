@@ -86,3 +86,11 @@ def test_clips_of_several_rows_are_coded_once_each() -> None:
 def test_values_have_no_code() -> None:
     with pytest.raises(UserError, match=r"this task is a regression\. Score it by r2"):
         online_codelength(drawn("regression"), LOGISTIC, 0)
+
+
+def test_clips_that_fill_no_batch_are_coded_uniformly_and_a_batch_norm_takes_two() -> None:
+    problem = drawn("multiclass", n_train=60)
+    whole = online_codelength(problem, Recipe(epochs=2, batch_size=10, drop_last=True), 0)
+    assert [one.bits == 2 * one.n_coded for one in whole.portions] == [one.n_known < 10 for one in whole.portions]
+    normed = online_codelength(problem, Recipe((8,), epochs=2, batch_norm=True), 0)
+    assert [one.bits == 2 * one.n_coded for one in normed.portions] == [one.n_known < 2 for one in normed.portions]

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from earmark.analysis import leakage
 from earmark.nouns import Clip, Target
 
@@ -14,6 +16,14 @@ def classes_of(target: Target) -> tuple[str, ...]:
 def numbers_of(target: Target) -> tuple[float, ...]:
     """Return the numbers of a target that is to be regressed; none where it is a class."""
     return tuple(value for value in _values(target) if isinstance(value, float))
+
+
+def is_number(value: object) -> bool:
+    """Say whether one value of a target, which may be text, is a number that float32 can hold."""
+    try:
+        return bool(abs(float(str(value))) <= float(np.finfo(np.float32).max))
+    except ValueError:
+        return False
 
 
 def groups_name(clips: Iterable[Clip], label: str) -> bool:

@@ -12,7 +12,7 @@ from earmark.experiment._shape import ProbeShape, example_of
 from earmark.experiment._yaml import Item
 from earmark.experiment.presets import is_short, preset
 from earmark.nouns import Kind
-from earmark.probes import select
+from earmark.probes import logistic, select
 from earmark.probes.base import AnyRecipe
 from earmark.probes.kinds import RECIPES
 from earmark.probes.monitors import LOSSES, criterion, loss_of
@@ -183,6 +183,9 @@ def _fitting(recipe: AnyRecipe, item: Item, kind: Kind) -> AnyRecipe:
     """Return a recipe that goes with a kind of task; a loss that this kind has anyway is not said."""
     if isinstance(recipe, select.Recipe):
         return replace(recipe, recipes=tuple(_fitting(one, item, kind) for one in recipe.recipes))
+    if isinstance(recipe, logistic.Recipe):
+        with item.fields.get("kind", item).blamed():
+            logistic.require_classes(kind)
     if not isinstance(recipe, Recipe):
         return recipe
     with item.fields.get("loss", item).blamed():

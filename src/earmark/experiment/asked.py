@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from earmark import identity
+from earmark.analysis.tables import seen_as
 from earmark.deformations import CLEAN
 from earmark.experiment.jobs import CODELENGTHS, PROBES, Fit, FoldMean, Made, Scoring
 from earmark.experiment.keys import Keys
@@ -32,9 +33,13 @@ class Asked(NamedTuple):
 def of_experiment(
     experiment: Experiment, subjects: Mapping[Block, Sequence[Subject]], keys: Keys, failed: frozenset[str]
 ) -> Asked:
-    """Return everything that an experiment asks for. Clips of which an embedding has `failed` are left out."""
+    """Return everything that an experiment asks for. Clips of which an embedding has `failed` are left out.
+
+    Raises SpecError at the block where a system is scored a second time, otherwise, under the names of the first.
+    """
     asked = Asked([], [], [], [])
-    for block in experiment.blocks:
+    rows: dict[tuple[object, ...], object] = {}
+    for index, block in enumerate(experiment.blocks):
         folds: dict[tuple[str, str], list[list[Scoring]]] = {}
         for subject in subjects[block]:
             before = folds.setdefault((subject.dataset, subject.split), [])
@@ -42,10 +47,34 @@ def of_experiment(
             n_before = len(asked.answers)
             _add_subject(asked, experiment, block, subject, keys, failed, first)
             before.append(asked.answers[n_before:])
+            if twin := next((one for one in before[-1] if _is_another(one, rows)), None):
+                raise experiment.error(("experiments", index), _twice(twin))
         for answers in folds.values():
             if len(answers) > 1:
                 asked.means.extend(_mean(same) for same in zip(*answers, strict=True))
     return asked
+
+
+def _is_another(scoring: Scoring, rows: dict[tuple[object, ...], object]) -> bool:
+    """Note what names the rows of a system; say whether they are taken by one fitted or tested otherwise."""
+    pairing, subject = scoring.pairing, scoring.pairing.subject
+    if scoring.probe is None:  # it hears nothing, so blocks that differ in what is heard have the same
+        return False
+    choice = pairing.choice.name, pairing.choice.layer_name, pairing.pool_name
+    partition = subject.task.name, subject.dataset, subject.split, subject.fold, scoring.train_share
+    named = {(*partition, *choice, scoring.probe.name, chain): chain for chain in scoring.conditions}
+    made = {name: (scoring.probe_keys, pairing.tests[chain].keys) for name, chain in named.items()}
+    return any(rows.setdefault(name, how) != how for name, how in made.items())
+
+
+def _twice(scoring: Scoring) -> str:
+    pairing, subject = scoring.pairing, scoring.pairing.subject
+    seen = seen_as(pairing.choice.name, pairing.choice.layer_name, pairing.pool_name)
+    return (
+        f"'{subject.task.name}' on {subject.dataset} is scored a second time by the system "
+        f"'{seen}, {scoring.probe.name if scoring.probe else ''}', on other clips or fitted otherwise: no table could "
+        "tell the two apart. Give one of the two tasks or probes a name of its own, or leave one out."
+    )
 
 
 def _system(scoring: Scoring) -> System:
@@ -79,7 +108,8 @@ def _add_subject(
     }
     hearing_nothing = min(seen.values(), key=lambda pairing: pairing.key)  # whichever comes first in the file
     seeds = sorted(block.seeds)
-    for share in block.train_shares or (1.0,):
+    shares = block.train_shares or (1.0,)
+    for share in shares:
         constant = with_share(hearing_nothing, share, seeds[0])
         asked.answers.append(_scoring(experiment, block, constant, (), share))
         for choice in block.representations:
@@ -90,7 +120,8 @@ def _add_subject(
                 fits = _fits(pairing, probe, recipe, seeds, share, followed)
                 asked.fits.extend(fits)
                 asked.answers.append(_scoring(experiment, block, pairing, fits, share))
-                if block.codelength and share == 1:
+                # Of all training clips, whatever shares of them are also fitted on.
+                if block.codelength and share == shares[-1]:
                     asked.codings.append(_fit(pairing, probe, recipe, seeds, CODELENGTHS))
 
 

@@ -1,5 +1,6 @@
 """What a run would take: jobs, what is there already, seconds, bytes. Nothing is computed but a short timing."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from earmark.experiment.study import study
 from earmark.nouns import Card
 from earmark.probes import select
 from earmark.probes.base import AnyRecipe
+from earmark.probes.codelength import SHARES
 from earmark.probes.recipe import Recipe
 from earmark.representations.embed import STATISTICS, clip_embedding, segments
 
@@ -73,7 +75,8 @@ def plan(
         failed=len(found.failed),
         audio_hours=heard.audio_hours,
         embed_seconds=heard.seconds,
-        probe_seconds=sum(_probe_seconds(fit) for fit in found.fits),
+        probe_seconds=sum(_probe_seconds(fit) for fit in found.fits)
+        + sum(_probe_seconds(coding, SHARES[:-1]) for coding in found.codings),
         bytes_to_store=heard.n_bytes,
         notes=prepared.notes,
         licences=tuple(f"{card.name}: {card.licence}" for card in cards),
@@ -137,10 +140,13 @@ def _seconds_per_second(made_by: Pass) -> float:
     return (time.process_time() - started) * card.sample_rate / n_samples
 
 
-def _probe_seconds(fit: Fit) -> float:
-    """Return the most a stack can take: for networks all epochs, forward and backward; other kinds are quick."""
-    n_clips = len(fit.pairing.train.keys)
-    return sum(_fit_seconds(recipe, n_clips) for recipe in _trained(fit.recipe)) * len(fit.seeds)
+def _probe_seconds(fit: Fit, shares: Sequence[float] = (1.0,)) -> float:
+    """Return the most a stack can take, fitted on each share of its clips.
+
+    For networks all epochs, forward and backward; other kinds are quick.
+    """
+    sizes = [math.ceil(share * len(fit.pairing.train.keys)) for share in shares]
+    return sum(_fit_seconds(recipe, n_clips) for recipe in _trained(fit.recipe) for n_clips in sizes) * len(fit.seeds)
 
 
 def _trained(recipe: AnyRecipe) -> Sequence[AnyRecipe]:

@@ -22,7 +22,7 @@ class Made(NamedTuple):
     suffix: str
 
 
-PROBES = Made("probe", 2, "probes", PROBE)
+PROBES = Made("probe", 3, "probes", PROBE)
 CODELENGTHS = Made("codelength", 1, "codelengths", ".json")
 
 

@@ -11,7 +11,8 @@ from earmark.deformations import Chain
 from earmark.errors import MissingPart
 from earmark.experiment import presets
 from earmark.experiment.spec import Block, Experiment
-from earmark.experiment.subjects import Load
+from earmark.experiment.subjects import Load, Subject
+from earmark.probes.codelength import fewest_clips
 from earmark.representations import base
 
 
@@ -126,3 +127,19 @@ def broken_laws(verdicts: Mapping[str, Sequence[Verdict]]) -> Iterator[str]:
                 f"{name}: {conformance.summary(found)} when it was checked here, so its numbers are in doubt. "
                 f"`earmark check representation {name}` says why."
             )
+
+
+def require_clips(experiment: Experiment, subjects: Mapping[Block, Sequence[Subject]]) -> None:
+    """Raise, before anything is embedded, where a probe needs more training clips than there are."""
+    for index, block in enumerate(experiment.blocks):
+        fewest = min((len(subject.train) for subject in subjects[block]), default=0)
+        n_train = max(1, round(fewest * min(block.train_shares, default=1.0)))
+        for probe in block.probes if subjects[block] else ():
+            needed = fewest_clips(probe.recipe)
+            if needed > n_train:
+                raise experiment.error(
+                    ("experiments", index, "probes"),
+                    f"'{probe.name}' needs at least {needed} training clips (a batch that must be full, neighbours, or "
+                    f"principal components), and {block.task.task.name} has {n_train}. Leave the probe out, or set "
+                    "batch_size, k or pca.",
+                )

@@ -17,7 +17,7 @@ from typing import Literal, get_args
 from earmark import durable, identity, places
 from earmark.deformations import CLEAN
 from earmark.errors import AudioError, Refused, UnknownName
-from earmark.experiment import audit, costs, devices, engines, leaks, readiness, results, rows, spec, work
+from earmark.experiment import audit, costs, devices, engines, ingredients, leaks, readiness, results, rows, spec, work
 from earmark.experiment.costs import Cost
 from earmark.experiment.devices import Device
 from earmark.experiment.jobs import PREDICTIONS, PROBE, Fit, FoldMean, Scoring, Shard
@@ -51,6 +51,7 @@ def run(
     overwrite: Overwrite = "only-missing",
     on_error: Literal["skip", "stop"] = "skip",
     device: Device = "auto",
+    store: Path | None = None,
     quiet: bool = False,
 ) -> Run:
     """Run an experiment file, computing only what the store lacks, and return its rows.
@@ -60,11 +61,12 @@ def run(
     everything anew, "never" refuses a run that has results. `on_error="stop"` raises at the first clip that
     cannot be read, instead of listing it. `jobs` processes of one thread each; their number changes no result.
     `device` is where representations compute, "auto" a GPU where there is one; probes are fitted on the CPU.
+    `store` is the folder of another store than the one in EARMARK_HOME.
     """
     if stage is not None and stage not in STAGES:
         raise UnknownName("stage", stage, STAGES)
     kept = _Kept(skip_clean, skip_deformed, devices.choose(device))
-    prepared = study(source, overrides, jobs=jobs, quiet=quiet)
+    prepared = study(source, overrides, store, jobs, quiet)
     if prepared.missing:
         raise readiness.refusal(prepared.missing)
     folder = run_folder(prepared.asked, run_id)
@@ -172,6 +174,7 @@ def _probe(
             shown.advance(done.items)
         for done in engine.map(codings, work.code_targets):
             shown.advance(done.items)
+    _left(notes, "probes", sum(1 for fit in ready if fit.follows) - len(later), "choices of the first fold")
     return len(ready) + len(codings)
 
 
@@ -245,6 +248,7 @@ def _finish(prepared: Study, plan: Plan, folder: Path, done: int, notes: tuple[s
     failures = failed_clips(prepared, plan)
     durable.write_file(folder / "experiment.yml", spec.to_yaml(prepared.asked).encode())
     durable.write_file(folder / "plan.json", json.dumps(summary(plan), indent=1).encode())
+    durable.write_file(folder / ingredients.FILE, ingredients.to_json(ingredients.of_study(prepared)))
     audits = audit.of_run(plan, prepared.keys, prepared.store)
     log.info("%s", leaks.summary(audits))
     results.write(folder, plan, prepared.store, prepared.keys.facts, found, failures, audits)

@@ -38,6 +38,7 @@ class Number:
     n_groups: int | None
     n_labels: int
     narrow: bool
+    fold_deviation: float | None = None
 
 
 class Heard(NamedTuple):
@@ -94,14 +95,24 @@ def _numbers(job: Scoring, folds: Sequence[Heard]) -> Iterator[Number]:
         n_groups = len(set(groups)) if groups else None
         frame = Frame(metric, drawn, len(clips), n_groups, len(names) - len(left_out), job.ci_level)
         for average in found[0][0].averages:
-            by_seed = _mean([np.stack([scores.averages[average] for scores in of_fold]) for of_fold in found])
-            for seed, one in zip(job.seeds, by_seed, strict=False):
-                yield frame.number(one, average, None, seed, bases[average])
-            yield frame.number(by_seed.mean(axis=0), average, None, None, bases[average])
+            by_fold = [np.stack([scores.averages[average] for scores in of_fold]) for of_fold in found]
+            by_seed, deviations = _mean(by_fold), _deviations(by_fold)
+            for place, (seed, one) in enumerate(zip(job.seeds, by_seed, strict=False)):
+                yield frame.number(one, average, None, seed, bases[average], deviations[place])
+            yield frame.number(by_seed.mean(axis=0), average, None, None, bases[average], deviations[-1])
         for label in dict.fromkeys(label for scores in found for label in scores[0].labels):
             heard_in = [scores for scores in found if label in scores[0].labels]
             by_seed = _mean([np.stack([scores.labels[label] for scores in of_fold]) for of_fold in heard_in])
             yield frame.number(by_seed.mean(axis=0), None, label, None, bases[f"of {label}"])
+
+
+def _deviations(folds: Sequence[np.ndarray]) -> list[float | None]:
+    """Return the standard deviation over folds (ddof 1) of each seed's score, then of the mean over seeds."""
+    values = np.stack([scores[:, 0] for scores in folds])
+    if len(folds) == 1:
+        return [None] * (values.shape[1] + 1)
+    of_each = np.column_stack([values, values.mean(axis=1)]).std(axis=0, ddof=1)
+    return [_known(one) for one in of_each]
 
 
 def _measured(metric: str, one: Heard, weights: np.ndarray) -> list[Scores]:
@@ -162,7 +173,13 @@ class Frame:
     ci_level: float
 
     def number(
-        self, scores: np.ndarray, average: str | None, label: str | None, seed: int | None, basis: Basis
+        self,
+        scores: np.ndarray,
+        average: str | None,
+        label: str | None,
+        seed: int | None,
+        basis: Basis,
+        fold_deviation: float | None = None,
     ) -> Number:
         """Return the number of one average or label: `scores` holds the value, then its resamples."""
         value = float(scores[0])
@@ -184,6 +201,7 @@ class Frame:
             n_groups=self.n_groups,
             n_labels=self.n_labels,
             narrow=narrow,
+            fold_deviation=fold_deviation,
         )
 
 

@@ -128,6 +128,7 @@ def _checks(block: Block) -> Iterator[tuple[tuple[str | int, ...], Callable[[], 
             yield ("deformations", chain.name, index), partial(_require_step, Chain(chain.name, (step,)))
     for index, choice in enumerate(block.representations):
         yield ("representations", index, "name"), partial(_require_representation, choice)
+        yield ("representations", index, "name"), partial(_require_one_frame_rate, choice, block)
     yield ("codelength",), partial(_require_probabilities, block)
     for index, name in enumerate(block.metrics):
         yield ("metrics", index), partial(_require_metric, name, block.task.task.kind)
@@ -141,6 +142,12 @@ def _require_probabilities(block: Block) -> None:
         if any(recipe.probe == "ridge" for recipe in kinds.candidates(choice.recipe)):
             raise UserError(
                 f"'{choice.name}' is a ridge regression, which gives no probabilities to code by. Leave one out."
+            )
+        # A loss that the kind of task has anyway is auto by now.
+        if any(getattr(recipe, "loss", "auto") == "binary" for recipe in kinds.candidates(choice.recipe)):
+            raise UserError(
+                f"'{choice.name}' has loss: binary, each class by itself, and a codelength needs probabilities that "
+                "sum to 1. Leave one out."
             )
 
 
@@ -175,6 +182,23 @@ def _require_representation(choice: RepresentationChoice) -> None:
         # Of a joined name, a part with one layer stands beside any layer of the others.
         if card is not None and wrong and not (card.layers == 1 and len(choice.parts) > 1):
             raise UserError(f"'{part.name}' has layers 0 to {card.layers - 1}; got {list(choice.layers or ())}.")
+
+
+def _require_one_frame_rate(choice: RepresentationChoice, block: Block) -> None:
+    """Refuse frames side by side of which one part has more than another, where both cards are known."""
+    cards = [base.card(part.name) for part in choice.parts if not base.is_not_yet(part.name)]
+    rates = sorted({card.frame_rate_hz for card in cards if card is not None})
+    if len(rates) > 1 and (probe := _pooling(block)):
+        raise UserError(
+            f"'{probe}' pools frames, and the parts of '{choice.name}' have {' and '.join(map(str, rates))} "
+            "a second, so they cannot stand side by side. Leave pool_frames out, or use one part alone."
+        )
+
+
+def _pooling(block: Block) -> str | None:
+    """Return the name of a probe that sees frames, if there is one."""
+    among = ((probe.name, recipe) for probe in block.probes for recipe in kinds.candidates(probe.recipe))
+    return next((name for name, recipe in among if getattr(recipe, "pool_frames", "none") != "none"), None)
 
 
 def _require_metric(name: str, kind: Kind) -> None:

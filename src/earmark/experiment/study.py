@@ -16,6 +16,7 @@ from earmark.experiment.plan import Plan
 from earmark.experiment.readiness import Missing
 from earmark.experiment.spec import Block, Experiment, RepresentationChoice
 from earmark.experiment.subjects import Placed, Subject
+from earmark.probes import kinds
 from earmark.store import Store
 
 
@@ -77,17 +78,37 @@ def study(
     experiment, missing = readiness.without_missing(asked, load)
     choices = (choice for block in experiment.blocks for choice in block.representations)
     facts = {name: Facts.of(name) for name in dict.fromkeys(part.name for one in choices for part in one.parts)}
+    _require_layers(experiment, facts)
     experiment = _layer_by_layer(experiment, facts)
     opened = Store(store if store is not None else places.store_folder())
     hash_of = partial(_hash_of, opened)
     describe = partial(described.with_labels, store=opened, hash_of=hash_of, jobs=jobs, quiet=quiet)
     found = subjects.of_experiment(experiment, load, describe)
+    readiness.require_clips(experiment, found)
     verdicts = {
         name: kept
         for name, one in facts.items()
         if not one.by_clip and (kept := records.read(opened, one.card, one.code_sha256)) is not None
     }
     return Study(asked, experiment, missing, found, Keys(facts, hash_of), opened, verdicts)
+
+
+def _require_layers(experiment: Experiment, facts: Mapping[str, Facts]) -> None:
+    """Raise SpecError for a probe that weighs layers where it sees but one vector of them."""
+    for index, block in enumerate(experiment.blocks):
+        among = ((probe.name, one) for probe in block.probes for one in kinds.candidates(probe.recipe))
+        weighing = next((name for name, one in among if getattr(one, "layer_weights", False)), None)
+        for choice in block.representations if weighing else ():
+            deepest = max(facts[part.name].card.layers for part in choice.parts)
+            n_layers = deepest if choice.layers is None else len(choice.layers)
+            is_joined = len(choice.parts) > 1
+            if n_layers > 1 and (is_joined or choice.reduce == "mean"):
+                remedy = "Leave layer_weights out" if is_joined else "Write reduce: concat beside that representation"
+                raise experiment.error(
+                    ("experiments", index, "representations"),
+                    f"'{weighing}' has layer_weights, but of '{choice.name}' it would see one vector, not the "
+                    f"{n_layers} layers: their {'parts side by side' if is_joined else 'mean'}. {remedy}.",
+                )
 
 
 def _layer_by_layer(experiment: Experiment, facts: Mapping[str, Facts]) -> Experiment:

@@ -11,7 +11,7 @@ import numpy as np
 
 from earmark.analysis.descriptors import DESCRIPTORS, PREFIX
 from earmark.datasets import records, splits
-from earmark.datasets._labels import classes_of, numbers_of
+from earmark.datasets._labels import classes_of, is_number, numbers_of
 from earmark.datasets.base import Dataset
 from earmark.datasets.splits import NamedSplit
 from earmark.errors import DataError, hint
@@ -71,9 +71,11 @@ def of_experiment(experiment: Experiment, load: Load, describe: Describe) -> dic
     """Return every subject of each block: its datasets × their folds. `load` gives a dataset by name and folder.
 
     `describe` adds labels that are computed from the audio: all that the experiment wants of a dataset at once.
-    What a dataset cannot give (a label, a split, an attribute) is an error at its place in the file.
+    What a dataset cannot give (a label, a split, an attribute) is an error at its place in the file, and so is a
+    second dataset of one name.
     """
     found: dict[Block, tuple[Subject, ...]] = {}
+    load = _told_apart(load)
     computed = _computed(experiment)
     for index, block in enumerate(experiment.blocks):
         key = "task"
@@ -88,6 +90,23 @@ def of_experiment(experiment: Experiment, load: Load, describe: Describe) -> dic
         except DataError as error:
             raise experiment.error(("experiments", index, key), str(error)) from error
     return found
+
+
+def _told_apart(load: Load) -> Load:
+    """Return the same, which raises a DataError for two datasets of one name: keys and rows know them by it."""
+    roots: dict[str, Path] = {}
+
+    def loaded(name: str, folder: Path | None) -> Dataset:
+        found = load(name, folder)
+        first = roots.setdefault(found.name, found.root)
+        if first.resolve() != found.root.resolve():
+            raise DataError(
+                f"Two datasets of this file are called '{found.name}': those at '{first}' and '{found.root}'. Clips "
+                "and rows are told apart by it, so rename a folder (or a manifest's file), or write two experiments."
+            )
+        return found
+
+    return loaded
 
 
 def _computed(experiment: Experiment) -> Mapping[str, Sequence[str]]:
@@ -232,7 +251,10 @@ def _classes(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the class names in their one order, and notes on classes that no probe can learn."""
     if task.kind == "regression":
-        width = len(class_names(train[0].clip, task))
+        widths = {len(class_names(one.clip, task)) for one in (*train, *valid, *test)}
+        if len(widths) > 1:
+            raise DataError(f"Expected as many numbers of '{task.label}' in every clip, got {sorted(widths)}.")
+        [width] = widths
         return tuple(f"{task.label}[{i}]" if width > 1 else task.label for i in range(width)), ()
     seen = {name for one in train for name in class_names(one.clip, task)}
     unseen = {name for part in (valid, test) for one in part for name in class_names(one.clip, task)} - seen
@@ -240,6 +262,11 @@ def _classes(
         raise DataError(
             f"The test dataset has classes of '{task.label}' that the training dataset lacks: "
             f"{', '.join(sorted(unseen)[:8])}. A crossed experiment needs the same labels."
+        )
+    if len(seen | unseen) < (1 if task.kind == "multilabel" else 2):
+        only = ", ".join(sorted(seen)) or "none"
+        raise DataError(
+            f"Expected clips that differ in '{task.label}', and all have {only}: there is nothing to learn."
         )
     notes = (f"no training clip has: {', '.join(sorted(unseen)[:8])}",) if unseen else ()
     order = (lambda name: (int(name), name)) if task.kind == "pitch" else (lambda name: (0, name))
@@ -259,5 +286,10 @@ def class_names(clip: Clip, task: Task) -> tuple[str, ...]:
     if task.kind not in ("multilabel", "regression") and len(values) != 1:
         raise DataError(
             f"Task '{task.name}' is {task.kind}: clip '{clip.id}' must have one {task.label}, has {values}."
+        )
+    if task.kind in ("pitch", "regression") and not all(map(is_number, values)):
+        raise DataError(
+            f"Task '{task.name}' is {task.kind}: clip '{clip.id}' must have a number as {task.label}, "
+            f"one that float32 holds, has {values}."
         )
     return tuple(_READERS.get(task.kind, str)(one) for one in values)

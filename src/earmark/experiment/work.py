@@ -7,7 +7,8 @@ thread each, in this process or another; nothing here knows which.
 import io
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -17,6 +18,8 @@ import numpy as np
 import polars as pl
 
 from earmark import identity
+from earmark.analysis.tables import seen_as
+from earmark.errors import DataError, UserError
 from earmark.experiment import devices, scoring, vectors
 from earmark.experiment.costs import Cost
 from earmark.experiment.jobs import CODELENGTHS, PREDICTIONS, PROBE, SCORE, ClipWork, Fit, FoldMean, Scoring, Shard
@@ -113,9 +116,22 @@ def examples(store: Store, part: Part, pairing: Pairing) -> Examples:
         clips, stored = None, [store.get(keys) for keys in part.parts]
     else:
         ragged = [store.get_each(keys) for keys in part.parts]
-        counts = [len(rows) for rows in ragged[0]]
+        counts = _counted(ragged, part, pairing)
         clips, stored = np.repeat(np.arange(len(counts)), counts), [np.concatenate(rows) for rows in ragged]
     return Examples(vectors.side_by_side(stored, part.grain, pairing.choice), targets, clips)
+
+
+def _counted(ragged: Sequence[Sequence[np.ndarray]], part: Part, pairing: Pairing) -> Sequence[int]:
+    """Return how many rows each clip has. Raises DataError where the parts of a joined name differ in that."""
+    counts = [[len(rows) for rows in of_part] for of_part in ragged]
+    for placed, *of_clip in zip(part.clips, *counts, strict=True):
+        if len(set(of_clip)) > 1:
+            raise DataError(
+                f"Expected the parts of '{pairing.choice.name}' to have as many {part.grain} each, to stand side by "
+                f"side; of '{placed.clip.id}' they have {' and '.join(map(str, of_clip))}. Join them as one vector a "
+                "clip, or use one of them alone."
+            )
+    return counts[0]
 
 
 def fit_probe(job: Fit, root: Path) -> Done:
@@ -123,9 +139,23 @@ def fit_probe(job: Fit, root: Path) -> Done:
     store = _store(root)
     recipes = [_chosen(store, key) for key in job.follows] or [job.recipe] * len(job.keys)
     jobs = [ProbeJob(recipe, identity.seed_for("probe", key)) for recipe, key in zip(recipes, job.keys, strict=True)]
-    for key, probe in zip(job.keys, probes.fit(_problem(store, job.pairing), jobs), strict=True):
+    with _named(job):
+        fitted = probes.fit(_problem(store, job.pairing), jobs)
+    for key, probe in zip(job.keys, fitted, strict=True):
         store.put_file("probes", key, PROBE, probe.to_bytes())
     return Done(len(jobs))
+
+
+@contextmanager
+def _named(job: Fit) -> Iterator[None]:
+    """Say in an error of the user's, or of the data, which probe on what it is of."""
+    try:
+        yield
+    except UserError as error:
+        subject, choice = job.pairing.subject, job.pairing.choice
+        heard = seen_as(choice.name, choice.layer_name, job.pairing.pool_name)
+        where = f"{subject.task.name} on {subject.dataset}, fold {subject.fold}: {heard}, {job.probe.name}"
+        raise (DataError if isinstance(error, DataError) else UserError)(f"{where}: {error}") from error
 
 
 def _chosen(store: Store, key: str) -> AnyRecipe:
@@ -137,9 +167,11 @@ def _chosen(store: Store, key: str) -> AnyRecipe:
 def code_targets(job: Fit, root: Path) -> Done:
     """Measure how many bits the training targets take by a recipe, for each seed."""
     store = _store(root)
-    problem = _problem(store, job.pairing)
+    with _named(job):
+        problem = _problem(store, job.pairing)
     for key in job.keys:
-        found = online_codelength(problem, job.recipe, identity.seed_for("codelength", key))
+        with _named(job):
+            found = online_codelength(problem, job.recipe, identity.seed_for("codelength", key))
         kept = {"bits": found.bits, "uniform_bits": found.uniform_bits, "n": len(problem.train.targets)}
         portions = [vars(one) for one in found.portions]
         store.put_file(CODELENGTHS.folder, key, CODELENGTHS.suffix, json.dumps(kept | {"portions": portions}).encode())

@@ -24,10 +24,16 @@ AVERAGES = ("micro", "macro")
 def of_name(name: str) -> Metric:
     """Return the metric that "module:name" names; a function becomes one, for every kind of task.
 
-    Raises UserError when there is no such name, or when it is neither.
+    Of one whose name ends in "_error" less is better, of any other more: tables know a metric by its name alone.
+    Raises UserError when there is no such name, when it is neither, or a `Metric` that says the other.
     """
-    theirs = lookup.imported(name)
+    theirs, is_error = lookup.imported(name), name.endswith("_error")
     if isinstance(theirs, Metric):
+        if theirs.higher_is_better == is_error:
+            raise UserError(
+                f"Expected higher_is_better of '{name}' to be {not is_error}: less is better of a metric whose name "
+                "ends in _error, and of no other. Rename one of the two."
+            )
         return replace(theirs, name=name)
     if not callable(theirs) or not _takes_two(theirs):
         raise UserError(
@@ -35,7 +41,8 @@ def of_name(name: str) -> Metric:
             f"`Metric` of earmark.metrics; got {theirs!r}."
         )
     said = (inspect.getdoc(theirs) or name).partition("\n")[0]
-    return Metric(name, _Repeating(name, theirs), frozenset(get_args(Kind)), (), said)
+    known = Metric(name, _Repeating(name, theirs), frozenset(get_args(Kind)), (), said)
+    return replace(known, higher_is_better=not is_error)
 
 
 def _takes_two(function: Callable[..., object]) -> bool:

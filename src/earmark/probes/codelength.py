@@ -54,7 +54,7 @@ def online_codelength(problem: Problem, recipe: AnyRecipe, seed: int) -> Codelen
     coded uniformly; each further one by a probe fitted on those before it, which stops and chooses its epoch by the
     validation clips. Portions that a small training set leaves empty are left out. A class takes −log2 of its
     probability; labels are coded one by one.
-    Where fewer clips are known than a recipe needs (its neighbours, its principal components), the code is uniform.
+    Where fewer clips are known than a recipe needs (see `fewest_clips`), the code is uniform.
     Differs from the paper: DOUBT is mixed in, at 1.4 millionths of a bit a target; the order is stratified. Raises
     UserError for a regression, whose values have no code.
     """
@@ -79,9 +79,13 @@ def online_codelength(problem: Problem, recipe: AnyRecipe, seed: int) -> Codelen
 
 
 def fewest_clips(recipe: AnyRecipe) -> int:
-    """Return how many training clips a recipe needs at least: its neighbours, its principal components."""
+    """Return how many training clips a recipe needs at least: neighbours, components, a batch that must be full."""
     pca = getattr(recipe, "pca", None) or 0
     own = max(getattr(recipe, "k", 1), int(pca) if pca >= 1 else 1)
+    if getattr(recipe, "drop_last", False):
+        own = max(own, getattr(recipe, "batch_size", 1))
+    if getattr(recipe, "batch_norm", False):
+        own = max(own, 2)
     return max([own, *map(fewest_clips, getattr(recipe, "recipes", ()))])
 
 

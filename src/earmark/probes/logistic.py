@@ -50,8 +50,7 @@ def fit(problem: Problem, jobs: Sequence[Job]) -> list[LinearProbe]:
     used and where no optimum is found.
     """
     check_problem(problem)
-    if problem.kind == "regression":
-        raise UserError("A logistic probe predicts classes or labels, and this task is a regression. Use kind: ridge.")
+    require_classes(problem.kind)
     found: dict[Recipe, LinearProbe] = {}
     prepared: dict[tuple[bool, int | float | None], tuple[Preparation, Array, PrincipalAxes]] = {}
     for recipe in dict.fromkeys(cast(Recipe, job.recipe) for job in jobs):
@@ -65,6 +64,12 @@ def fit(problem: Problem, jobs: Sequence[Job]) -> list[LinearProbe]:
         probe = LinearProbe(recipe, problem.kind, problem.classes, weight, bias, curve, preparation, 0)
         found[recipe] = probe.judged(problem)
     return [replace(found[cast(Recipe, job.recipe)], seed=job.seed) for job in jobs]
+
+
+def require_classes(kind: Kind) -> None:
+    """Raise a UserError for a kind of task that has neither classes nor labels."""
+    if kind == "regression":
+        raise UserError("A logistic probe predicts classes or labels, and this task is a regression. Use kind: ridge.")
 
 
 def restore(saved: Saved) -> LinearProbe:

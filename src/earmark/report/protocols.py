@@ -15,7 +15,8 @@ its probes as `{preset: mule2022, only: [mtt]}`; other keys override its recipe.
 them side by side.
 
 A preset with `~` and a number, such as `mule2022~200`, is the same cut to so many steps, its warm-up in proportion. It
-keeps that name in every result, and is not the protocol: it is there to try out an experiment.
+keeps that name in every result and every table (`mule2022~200/mtt`), and is not the protocol: it is there to try out an
+experiment. Probes of one name are told apart likewise where two presets meet: `marble1/gtzan`, `marble2/gtzan`.
 
 Presets say what is fitted. What their papers say of the rest of an experiment (how a clip is cut, whether segments are
 averaged before the probe or after) is listed as *beside it*, and is written beside the probe; where an experiment says
