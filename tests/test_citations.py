@@ -47,3 +47,12 @@ def test_the_entry_of_a_dataset_is_bibtex_with_author_or_title(name: str) -> Non
 @pytest.mark.parametrize("card", base.every().values(), ids=lambda card: card.name)
 def test_the_entry_of_a_representation_is_bibtex(card: Card) -> None:
     assert keys(card.bibtex)
+
+
+def test_a_joined_representation_cites_each_of_its_parts_even_where_their_frames_do_not_fit(tmp_path: Path) -> None:
+    (tmp_path / "joined.yml").write_text(
+        "experiments: [{task: studio_family, representations: [chroma+mfcc], probes: [{preset: mir_ref-fixed}]}]"
+    )
+    text = citations.bibliography(tmp_path / "joined.yml")
+    assert "% representation chroma (licence" in text
+    assert "% representation mfcc (licence" in text

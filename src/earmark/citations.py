@@ -71,8 +71,8 @@ def _of(blocks: Sequence[Block]) -> Iterator[Cited]:
         for name in (name for choice in block.datasets for name in (choice.train, choice.test)):
             card = names.card(name)
             yield Cited(f"dataset {name}: {card.title}", card.licence, card.bibtex)
-        for representation in block.representations:
-            yield _representation(representation.name)
+        for part in (part for choice in block.representations for part in choice.parts):
+            yield _representation(part.name)
         if block.deformations:
             yield Cited("deformations: audiomentations", "MIT", AUDIOMENTATIONS)
         if any(probe.preset and probe.preset.startswith("mir_ref") for probe in block.probes):

@@ -1,10 +1,12 @@
 """Tables of rows: what stands in a cell, which is best, which cannot be told from the constant."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import pytest
 
-from earmark.analysis.tables import markdown, tables
+from earmark.analysis import writers
+from earmark.analysis.tables import Table, tables
 from earmark.errors import DataError
 from earmark.nouns import Result
 
@@ -48,6 +50,10 @@ ROW = Result(
 
 def row(**changes: object) -> Result:
     return dataclasses.replace(ROW, **changes)  # type: ignore[arg-type]  # the tests name real fields
+
+
+def markdown(found: Sequence[Table]) -> str:
+    return writers.markdown(table.grid for table in found)
 
 
 CONSTANT = row(representation="constant", layer="", pool="", probe="constant", value=0.1, ci_low=0.0, ci_high=0.2)

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 import earmark
-from earmark.errors import DataError, SpecError, UserError
+from earmark.errors import DataError, SpecError
+from earmark.experiment.results import Run
 from tests.test_run import NAMES, make_tones
 
 SPLIT = ("train", "train", "train", "valid", "test", "test")
@@ -40,10 +42,8 @@ def listed(
     (folder / "clips.csv").write_text("\n".join([f"path,split,{column}", *lines]) + "\n")
 
 
-def run(
-    folder: Path, kind: str = "multiclass", probe: str = RIDGE, heard: str = "chroma", jobs: int = 1
-) -> pl.DataFrame:
-    """Run one probe on the manifest; return the averages of what it scores."""
+def ran(folder: Path, kind: str = "multiclass", probe: str = RIDGE, heard: str = "chroma", **how: Any) -> Run:
+    """Run one probe on the manifest."""
     file = folder / "x.yml"
     file.write_text(
         f"experiments:\n"
@@ -53,7 +53,12 @@ def run(
         f"    probes: [{probe}]\n"
         f"resamples: 20\n"
     )
-    rows = earmark.run(file, quiet=True, jobs=jobs).frame
+    return earmark.run(file, quiet=True, **how)
+
+
+def run(folder: Path, kind: str = "multiclass", probe: str = RIDGE, heard: str = "chroma") -> pl.DataFrame:
+    """Run one probe on the manifest; return the averages of what it scores."""
+    rows = ran(folder, kind, probe, heard).frame
     return rows.filter(pl.col("seed").is_null(), pl.col("label").is_null(), pl.col("probe") != "constant")
 
 
@@ -139,20 +144,27 @@ def test_a_logistic_probe_of_a_regression_is_refused_in_the_file(folder: Path) -
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_an_error_in_a_fit_says_which_probe_on_what_it_is_of(folder: Path, jobs: int) -> None:
+def test_a_probe_that_diverges_is_named_and_the_others_are_scored(folder: Path, jobs: int) -> None:
     listed(folder)
-    with pytest.raises(DataError) as caught:
-        run(folder, probe=", ".join(f"{{kind: mlp, name: wild{i}, learning_rate: 1.0e+38}}" for i in "12"), jobs=jobs)
-    assert str(caught.value).startswith("tone on manifest:clips, fold 0: chroma (mean), wild")
-    assert ": Expected finite predictions, got NaN or infinity after epoch 1" in str(caught.value)
+    wild = [f"{{kind: mlp, name: wild{i}, learning_rate: 1.0e+38}}" for i in "12"]
+    found = ran(folder, probe=", ".join([*wild, "{kind: logistic}"]), jobs=jobs)
+    assert len(found.unfitted) == 2
+    for one in found.unfitted:
+        assert one.startswith("tone on manifest:clips, fold 0: chroma (mean), wild")
+        assert ": Expected finite predictions, got NaN or infinity after epoch 1" in one
+    assert {row.probe for row in found.rows} == {"constant", "logistic"}
+
+
+def test_a_probe_that_diverges_ends_a_run_that_is_to_stop(folder: Path) -> None:
+    listed(folder)
+    with pytest.raises(DataError, match=r"wild: Expected finite .*stopped because of --on-error stop"):
+        ran(folder, probe="{kind: mlp, name: wild, learning_rate: 1.0e+38}", on_error="stop")
 
 
 def test_an_error_in_a_users_estimator_says_which_probe_it_is_of(folder: Path) -> None:
     listed(folder)
-    with pytest.raises(
-        UserError, match=r"^tone on manifest:clips, fold 0: chroma \(mean\), svm: 'sklearn.svm:SVC', when"
-    ):
-        run(folder, probe="{kind: own, name: svm, class_path: 'sklearn.svm:SVC', params: {C: -1}}")
+    (said,) = ran(folder, probe="{kind: own, name: svm, class_path: 'sklearn.svm:SVC', params: {C: -1}}").unfitted
+    assert said.startswith("tone on manifest:clips, fold 0: chroma (mean), svm: 'sklearn.svm:SVC', when")
 
 
 def test_frames_of_parts_with_other_rates_are_refused_in_the_file(folder: Path) -> None:
@@ -169,5 +181,8 @@ def test_parts_with_other_numbers_of_frames_are_not_laid_side_by_side(folder: Pa
             (folder / name / tone).mkdir(parents=True, exist_ok=True)
             np.save(folder / name / tone / f"{number}.npy", np.ones((count, 2), np.float32))
     heard = "+".join(f"features:{folder / name}/*/*.npy" for name in counts)
-    with pytest.raises(DataError, match=r"to have as many frames each.* of 'low/0.wav' they have 3 and 5"):
-        run(folder, probe="{kind: mlp, hidden_units: [], pool_frames: mean, epochs: 1}", heard=f"'{heard}'")
+    (said,) = ran(
+        folder, probe="{kind: mlp, hidden_units: [], pool_frames: mean, epochs: 1}", heard=f"'{heard}'"
+    ).unfitted
+    assert "to have as many frames each" in said
+    assert "of 'low/0.wav' they have 3 and 5" in said

@@ -3,36 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from earmark.analysis import trust
+from earmark.analysis.grid import NOT_SCORED, Cell, Grid, cell_of, is_defined
 from earmark.errors import DataError
 from earmark.nouns import Result
 
-UNTOLD, NARROW = "°", "†"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A number with its interval.
-
-    `untold`: the interval holds the constant predictor's score. `narrow`: it is too narrow to be believed.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    untold: bool = False
-    best: bool = False
-    narrow: bool = False
-
-    @property
-    def text(self) -> str:
-        """The cell in words: "0.83 [0.80, 0.86]", with ° when it cannot be told from the constant, † when narrow."""
-        if self.value is None:
-            return "undefined"
-        mark = UNTOLD * self.untold + NARROW * self.narrow
-        if self.low is None or self.high is None:
-            return f"{self.value:.3f}{mark}"
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]{mark}"
+OF_TRAINING = ("compression", "codelength_bits")  # what is measured of the training clips
 
 
 @dataclass(frozen=True)
@@ -67,18 +42,28 @@ class Table:
     def title(self) -> str:
         """What the numbers are, and of how much."""
         average = f" ({self.average})" if self.average else ""
-        groups = f" in {self.n_groups} groups" if self.n_groups else ""
-        return f"{self.task} on {self.dataset}, split {self.split}: {self.metric}{average}, {self.n} test clips{groups}"
+        clips = clips_said(self.n, self.n_groups, self.metric)
+        return f"{self.task} on {self.dataset}, split {self.split}: {self.metric}{average}, {clips}"
 
     @property
     def note(self) -> str:
-        """How the intervals were made and what was left out."""
-        failed = f" {self.n_failed} clips could not be scored." if self.n_failed else ""
-        is_narrow = any(cell.narrow for line in self.lines for cell in line.cells if cell)
-        narrow = f" {NARROW} interval too narrow to be believed: {trust.REASON}." if is_narrow else ""
-        return (
-            f"Mean over seeds [{self.ci_level:.0%} interval: {self.ci_method}]. "
-            f"{UNTOLD} cannot be told from the constant predictor.{narrow}{failed}{self.doubt}"
+        """How the intervals were made, what the signs mean and what was left out."""
+        return " ".join(self.grid.remarks("interval"))
+
+    @property
+    def grid(self) -> Grid:
+        """The same as a grid, to be written."""
+        failed = (f"{self.n_failed} clips could not be scored.",) if self.n_failed else ()
+        absent = Cell(None, None, None, missing=NOT_SCORED)
+        return Grid(
+            self.title,
+            ("representation", "probe", "seeds"),
+            ("condition",),
+            tuple((line.representation, line.probe, str(line.n_seeds)) for line in self.lines),
+            tuple((column,) for column in self.columns),
+            tuple(tuple(cell or absent for cell in line.cells) for line in self.lines),
+            f"{self.ci_level:.0%} interval: {self.ci_method}",
+            (*failed, *filter(None, (self.doubt.strip(),))),
         )
 
 
@@ -153,6 +138,13 @@ def partition_of(row: Result) -> tuple[str, str, str, int | None, float]:
     return row.task, row.dataset, row.split, row.fold, row.train_share
 
 
+def clips_said(n: int, n_groups: int | None, metric: str) -> str:
+    """Return of how much a number is: "96 test clips in 12 groups". `n` 0: another toolkit's, which did not say."""
+    groups = f" in {n_groups} groups" if n_groups else ""
+    clips = "training clips" if metric in OF_TRAINING else "test clips"
+    return f"{n} {clips}{groups}" if n else f"a number of {clips} that is not told"
+
+
 def lower_is_better(metric: str) -> bool:
     """Say whether less of a metric is better: its name says so."""
     return metric.endswith(("_error", "_bits"))
@@ -173,7 +165,7 @@ def _doubt(rows: Sequence[Result]) -> str:
 
 
 def _best(rows: Iterable[Result | None]) -> float | None:
-    found = [row for row in rows if row is not None and row.value is not None]
+    found = [row for row in rows if row is not None and is_defined(row.value)]
     chosen = min if found and lower_is_better(found[0].metric) else max
     return chosen((row.value for row in found if row.value is not None), default=None)
 
@@ -199,35 +191,5 @@ def _line(
     cells = []
     for column in columns:
         row = by_column.get(column)
-        cells.append(None if row is None else _cell(row, constant, best[column]))
+        cells.append(None if row is None else cell_of(row, constant, best[column]))
     return Line(*name, max(row.n_seeds for row in by_column.values()), tuple(cells))
-
-
-def _cell(row: Result, constant: Result | None, best: float | None) -> Cell:
-    known = constant is not None and constant.value is not None and row.ci_low is not None and row.ci_high is not None
-    untold = (
-        known
-        and constant is not None
-        and row is not constant
-        and float(row.ci_low or 0.0) <= float(constant.value or 0.0) <= float(row.ci_high or 0.0)
-    )
-    is_best = row.value is not None and row.value == best and not untold
-    return Cell(row.value, row.ci_low, row.ci_high, bool(untold), is_best, row.narrow)
-
-
-def markdown(found: Iterable[Table]) -> str:
-    """Return tables as Markdown, the best of each column in bold."""
-    blocks = []
-    for one in found:
-        head = ["representation", "probe", "seeds", *one.columns]
-        body = [[line.representation, line.probe, str(line.n_seeds), *map(_marked, line.cells)] for line in one.lines]
-        grid = [head, ["---"] * len(head), *body]
-        lines = ["| " + " | ".join(cells) + " |" for cells in grid]
-        blocks.append("\n".join([f"**{one.title}**", "", *lines, "", one.note]))
-    return "\n\n".join(blocks)
-
-
-def _marked(cell: Cell | None) -> str:
-    if cell is None:
-        return ""
-    return f"**{cell.text}**" if cell.best else cell.text

@@ -1,4 +1,4 @@
-"""The verbs of experiments: run, plan, table, and those that write or read an experiment file."""
+"""The verbs of experiments: run, plan, compare, and those that write or read an experiment file."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -47,7 +47,7 @@ def run(
         quiet=quiet,
     )
     runs.run(done)
-    raise typer.Exit(3 if done.failures else 0)
+    raise typer.Exit(3 if done.failures or done.unfitted else 0)
 
 
 def _stage_alias(name: str, stage: StageName | None) -> None:
@@ -83,31 +83,6 @@ def plan(
 
     found = estimate(required(file or config), overrides=overrides or (), run_id=run_id, overwrite=overwrite)
     runs.estimate(found, as_json)
-
-
-@app.command()
-def table(
-    run_name: Annotated[str, typer.Argument(metavar="RUN", help="a run's id or folder, or 'latest'")] = "latest",
-    metric: Annotated[str | None, typer.Option(help="another metric than the task's first")] = None,
-    average: Annotated[str | None, typer.Option(help="micro or macro")] = None,
-    per: Annotated[
-        str | None, typer.Option(help="an attribute of the experiment's per: a column for each value")
-    ] = None,
-    folds: Annotated[bool, typer.Option("--folds", help="also a table of each fold")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="print Markdown")] = False,
-    as_json: Json = False,
-) -> None:
-    """Print the tables of a run."""
-    from earmark.experiment import results
-    from earmark.show import runs
-
-    found = results.read(results.find(run_name))
-    if markdown or (per is not None and not as_json):
-        print(results.table(found, metric, average, per, folds))
-    elif as_json:
-        runs.rows(found.rows)
-    else:
-        runs.tables(found.rows, metric, average, folds)
 
 
 @app.command()

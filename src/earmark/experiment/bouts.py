@@ -72,7 +72,11 @@ class Bout:
             for fold in self.folds
         ]
         scores = _mean_of_defined(of_folds)
-        return stats.mean_over_seeds(scores[:, 0], scores[:, 1:], self.ci_level, self.units), scores[:, 0]
+        found = stats.mean_over_seeds(scores[:, 0], scores[:, 1:], self.ci_level, self.units)
+        is_share = self.average == "micro" and find(self.metric, self.kind).is_proportion
+        trials = len(set(self.groups or self.clips)) if is_share else None
+        interval = stats.score_interval(found.samples, found.value, trials, self.ci_level, self.units)
+        return found._replace(interval=interval), scores[:, 0]
 
     def permutation(self, one: str, other: str, permutations: int) -> Permutation:
         """Return the test of two systems. Every seed's answers to a clip are swapped together."""

@@ -13,7 +13,18 @@ from typing import TypeVar
 from earmark import audio, identity
 from earmark.deformations import CLEAN
 from earmark.experiment.asked import Asked, of_experiment
-from earmark.experiment.jobs import CODELENGTHS, PROBES, SCORE, ClipWork, Fit, FoldMean, Made, Scoring, Shard
+from earmark.experiment.jobs import (
+    CODELENGTHS,
+    PREDICTIONS,
+    PROBES,
+    SCORE,
+    ClipWork,
+    Fit,
+    FoldMean,
+    Made,
+    Scoring,
+    Shard,
+)
 from earmark.experiment.keys import Keys, Want
 from earmark.experiment.pairings import grains_of
 from earmark.experiment.spec import Block, Experiment
@@ -148,5 +159,10 @@ def _without(fit: Fit, store: Store, force: bool, made: Made) -> Fit:
 
 def _unscored(scoring: Score, store: Store, force: bool) -> Score:
     """Return a scoring with only the conditions that the store lacks."""
-    left = {chain: key for chain, key in scoring.conditions.items() if force or not store.file("scores", key, SCORE)}
+    kept = (SCORE, PREDICTIONS) if isinstance(scoring, Scoring) else (SCORE,)
+    left = {
+        chain: key
+        for chain, key in scoring.conditions.items()
+        if force or not all(store.file("scores", key, suffix) for suffix in kept)
+    }
     return replace(scoring, conditions=left)

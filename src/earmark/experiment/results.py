@@ -16,7 +16,8 @@ from typing import get_args, get_type_hints
 import polars as pl
 
 from earmark import __version__, durable, places
-from earmark.analysis import attributes, tables
+from earmark.analysis import attributes, tables, writers
+from earmark.analysis.grid import Grid
 from earmark.errors import DataError, UnknownName
 from earmark.experiment import leaks, probe_folders
 from earmark.experiment.jobs import PREDICTIONS, PROBE
@@ -32,7 +33,10 @@ LIBRARIES = ("numpy", "torch", "soundfile", "soxr", "audiomentations", "fast-mp3
 
 @dataclass(frozen=True)
 class Run:
-    """A run: folder, rows, clips that could not be scored, how many jobs it had to do, what its leakage audit says."""
+    """A run: folder, rows, clips that could not be scored, how many jobs it had to do, what its leakage audit says.
+
+    `unfitted` names the probes that could not be fitted this time, each with the reason.
+    """
 
     folder: Path
     rows: tuple[Result, ...]
@@ -40,6 +44,7 @@ class Run:
     jobs_done: int = 0
     notes: tuple[str, ...] = ()
     audits: tuple[Audit, ...] = ()
+    unfitted: tuple[str, ...] = ()
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -91,10 +96,16 @@ def table(
 
     `per`: for each value of an attribute; `folds`: also a table of each fold.
     """
-    found = run if isinstance(run, Run) else read(find(run))
+    return writers.markdown(grids(run if isinstance(run, Run) else read(find(run)), metric, average, per, folds))
+
+
+def grids(
+    run: Run, metric: str | None = None, average: str | None = None, per: str | None = None, folds: bool = False
+) -> tuple[Grid, ...]:
+    """Return the tables of a run as grids: a line a representation and probe, a column a condition."""
     if per is not None:
-        return tables.markdown(attributes.by_attribute(found.rows, per, metric, average))
-    return tables.markdown(tables.tables(found.rows, metric, average, folds))
+        return tuple(one.grid for one in attributes.by_attribute(run.rows, per, metric, average))
+    return tuple(one.grid for one in tables.tables(run.rows, metric, average, folds))
 
 
 def write(
@@ -109,14 +120,19 @@ def write(
     """Put the answer of a run into its folder: rows, failures, leakage, predictions, probes, environment."""
     for name in ("predictions", "probes"):
         durable.make_folder(folder / name)
-    durable.write_file(folder / ROWS, _lines(vars(row) for row in found))
-    buffer = io.BytesIO()
-    frame(found).write_parquet(buffer)
-    durable.write_file(folder / TABLE, buffer.getvalue())
+    write_rows(folder, found)
     durable.write_file(folder / FAILURES, _lines(vars(one) for one in failures))
     durable.write_file(folder / LEAKAGE, leaks.to_json(audits))
     durable.write_file(folder / "environment.json", json.dumps(environment(), indent=1).encode())
     durable.write_file(folder / "predictions" / "index.jsonl", _lines(_export(folder, plan, store, facts)))
+
+
+def write_rows(folder: Path, found: Sequence[Result]) -> None:
+    """Put rows into the folder of a run, as JSON lines and as Parquet."""
+    durable.write_file(folder / ROWS, _lines(vars(row) for row in found))
+    buffer = io.BytesIO()
+    frame(found).write_parquet(buffer)
+    durable.write_file(folder / TABLE, buffer.getvalue())
 
 
 def _export(folder: Path, plan: Plan, store: Store, facts: Mapping[str, Facts]) -> Iterator[Mapping[str, object]]:

@@ -7,7 +7,7 @@ remembers where a run was: what the store holds is done, the rest is not.
 import datetime
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,17 +16,30 @@ from typing import Literal, get_args
 
 from earmark import durable, identity, places
 from earmark.deformations import CLEAN
-from earmark.errors import AudioError, Refused, UnknownName
-from earmark.experiment import audit, costs, devices, engines, ingredients, leaks, readiness, results, rows, spec, work
+from earmark.errors import AudioError, DataError, Refused, UnknownName
+from earmark.experiment import (
+    audit,
+    costs,
+    devices,
+    doable,
+    engines,
+    ingredients,
+    leaks,
+    readiness,
+    results,
+    rows,
+    spec,
+    work,
+)
 from earmark.experiment.costs import Cost
 from earmark.experiment.devices import Device
-from earmark.experiment.jobs import PREDICTIONS, PROBE, Fit, FoldMean, Scoring, Shard
-from earmark.experiment.pairings import Part
+from earmark.experiment.jobs import PROBE, Fit, Scoring, Shard
 from earmark.experiment.plan import Plan
 from earmark.experiment.progress import bar
 from earmark.experiment.results import Run
 from earmark.experiment.spec import Experiment
 from earmark.experiment.study import Study, study
+from earmark.experiment.work import Done
 from earmark.nouns import Failure
 from earmark.store import Store
 
@@ -57,10 +70,11 @@ def run(
     """Run an experiment file, computing only what the store lacks, and return its rows.
 
     `stage` runs one stage alone. `skip_clean` and `skip_deformed` leave those embeddings for another time (or
-    machine); what cannot be fitted or scored without them is said and left out. `overwrite`: "always" computes
-    everything anew, "never" refuses a run that has results. `on_error="stop"` raises at the first clip that
-    cannot be read, instead of listing it. `jobs` processes of one thread each; their number changes no result.
-    `device` is where representations compute, "auto" a GPU where there is one; probes are fitted on the CPU.
+    machine); what cannot be fitted or scored without them is said and left out. A probe that cannot be fitted, such
+    as one that diverges, is named in `unfitted`, and the rest goes on. `overwrite`: "always" computes everything anew,
+    "never" refuses a run that has results. `on_error="stop"` raises at the first clip that cannot be read, or probe
+    that cannot be fitted. `jobs` processes of one thread each; their number changes no result. `device` is where
+    representations compute, "auto" a GPU where there is one; probes are fitted on the CPU.
     `store` is the folder of another store than the one in EARMARK_HOME.
     """
     if stage is not None and stage not in STAGES:
@@ -98,7 +112,7 @@ def _run(
         done += count
         plan = prepared.plan() if count else plan
     costs.add(folder, kept.spent)
-    return _finish(prepared, plan, folder, done, tuple(notes))
+    return replace(_finish(prepared, plan, folder, done, tuple(notes)), unfitted=tuple(kept.unfitted))
 
 
 @contextmanager
@@ -121,12 +135,13 @@ def _logged(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Kept:
-    """Which chains a run computes, on which device, and what that cost."""
+    """Which chains a run computes, on which device, what that cost, and which probes could not be fitted."""
 
     skip_clean: bool
     skip_deformed: bool
     device: str
     spent: list[Cost] = field(default_factory=list)
+    unfitted: list[str] = field(default_factory=list)
 
     def __call__(self, chain: str) -> bool:
         return not (self.skip_clean if chain == CLEAN.name else self.skip_deformed)
@@ -160,20 +175,29 @@ def _embed(
 def _probe(
     prepared: Study, plan: Plan, kept: _Kept, engine: engines.Local, on_error: str, quiet: bool, notes: list[str]
 ) -> int:
-    fitted_on = (part for fit in (*plan.fits, *plan.codings) for part in _fitted_on(fit))
+    fitted_on = (part for fit in (*plan.fits, *plan.codings) for part in doable.fitted_on(fit))
     here = prepared.store.has(key for part in fitted_on for key in part.embeddings)
-    ready = [fit for fit in plan.fits if all(_is_here(part, here) for part in _fitted_on(fit))]
+    ready = [fit for fit in plan.fits if all(doable.is_here(part, here) for part in doable.fitted_on(fit))]
     _left(notes, "probes", len(plan.fits) - len(ready), "clean embeddings")
-    codings = [coding for coding in plan.codings if all(_is_here(part, here) for part in _fitted_on(coding))]
+    codings = [
+        coding for coding in plan.codings if all(doable.is_here(part, here) for part in doable.fitted_on(coding))
+    ]
     with bar("probe", sum(len(fit.keys) for fit in (*ready, *codings)), quiet) as shown:
-        for done in engine.map([fit for fit in ready if not fit.follows], work.fit_probe):
-            shown.advance(done.items)
+
+        def do(jobs: Sequence[Fit], what: Callable[[Fit, Path], Done]) -> None:
+            for done in engine.map(jobs, what):
+                shown.advance(done.items)
+                if done.refused:
+                    log.info("could not be fitted: %s", done.refused)
+                    kept.unfitted.append(done.refused)
+                if done.refused and on_error == "stop":
+                    raise DataError(f"{done.refused} (stopped because of --on-error stop)")
+
+        do([fit for fit in ready if not fit.follows], work.fit_probe)
         store = prepared.store
         later = [fit for fit in ready if fit.follows and all(store.file("probes", key, PROBE) for key in fit.follows)]
-        for done in engine.map(later, work.fit_probe):
-            shown.advance(done.items)
-        for done in engine.map(codings, work.code_targets):
-            shown.advance(done.items)
+        do(later, work.fit_probe)
+        do(codings, work.code_targets)
     _left(notes, "probes", sum(1 for fit in ready if fit.follows) - len(later), "choices of the first fold")
     return len(ready) + len(codings)
 
@@ -182,13 +206,15 @@ def _score(
     prepared: Study, plan: Plan, kept: _Kept, engine: engines.Local, on_error: str, quiet: bool, notes: list[str]
 ) -> int:
     asked = [scoring for scoring in map(kept.scoring, plan.scorings) if scoring.conditions]
-    ready = [one for one in (_scorable(prepared.store, scoring) for scoring in asked) if one.conditions]
+    ready = [one for one in (doable.scorable(prepared.store, scoring) for scoring in asked) if one.conditions]
     left = sum(len(scoring.conditions) for scoring in asked) - sum(len(one.conditions) for one in ready)
     _left(notes, "scores", left, "probes or embeddings")
     with bar("score", sum(len(one.conditions) for one in ready), quiet) as shown:
         for done in engine.map(ready, work.score_probe):
             shown.advance(done.items)
-    averages = [mean for mean in (_averageable(prepared.store, mean) for mean in plan.averages) if mean.conditions]
+    averages = [
+        mean for mean in (doable.averageable(prepared.store, mean) for mean in plan.averages) if mean.conditions
+    ]
     with bar("average", sum(len(mean.conditions) for mean in averages), quiet) as shown:
         for done in engine.map(averages, work.score_folds):
             shown.advance(done.items)
@@ -196,32 +222,6 @@ def _score(
 
 
 _STAGES = {"embed": _embed, "probe": _probe, "score": _score}
-
-
-def _fitted_on(fit: Fit) -> tuple[Part, Part]:
-    return fit.pairing.train, fit.pairing.valid
-
-
-def _scorable(store: Store, scoring: Scoring) -> Scoring:
-    """Return the scoring with only the conditions whose probes and test embeddings are there."""
-    if scoring.probe and not all(store.file("probes", key, PROBE) for key in scoring.probe_keys):
-        return replace(scoring, conditions={})
-    tests = scoring.pairing.tests if scoring.pairing.train.clips else {}
-    here = {chain: _is_here(part, store.has(part.embeddings)) for chain, part in tests.items()}
-    return replace(scoring, conditions={c: key for c, key in scoring.conditions.items() if here.get(c)})
-
-
-def _averageable(store: Store, mean: FoldMean) -> FoldMean:
-    """Return the mean with only the conditions of which every fold is scored."""
-
-    def is_scored(chain: str) -> bool:
-        return all(store.file("scores", one.conditions[chain], PREDICTIONS) for one in mean.folds)
-
-    return replace(mean, conditions={chain: key for chain, key in mean.conditions.items() if is_scored(chain)})
-
-
-def _is_here(part: Part, here: set[str]) -> bool:
-    return bool(part.clips) and here >= part.embeddings
 
 
 def _left(notes: list[str], what: str, count: int, lacking: str) -> None:

@@ -7,8 +7,7 @@ thread each, in this process or another; nothing here knows which.
 import io
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -41,12 +40,16 @@ from earmark.store import Store
 
 @dataclass(frozen=True)
 class Done:
-    """What a job reports: items dealt with, seconds of audio they took in, the clips that failed, what it cost."""
+    """What a job reports: items dealt with, seconds of audio they took in, the clips that failed, what it cost.
+
+    `refused` says why a probe could not be fitted, or its codelength measured: what it is of, and the reason.
+    """
 
     items: int
     audio_s: float = 0.0
     failures: tuple[Failure, ...] = ()
     costs: tuple[Cost, ...] = ()
+    refused: str = ""
 
 
 @cache
@@ -139,23 +142,20 @@ def fit_probe(job: Fit, root: Path) -> Done:
     store = _store(root)
     recipes = [_chosen(store, key) for key in job.follows] or [job.recipe] * len(job.keys)
     jobs = [ProbeJob(recipe, identity.seed_for("probe", key)) for recipe, key in zip(recipes, job.keys, strict=True)]
-    with _named(job):
+    try:
         fitted = probes.fit(_problem(store, job.pairing), jobs)
+    except UserError as error:
+        return Done(len(jobs), refused=_refused(job, error))
     for key, probe in zip(job.keys, fitted, strict=True):
         store.put_file("probes", key, PROBE, probe.to_bytes())
     return Done(len(jobs))
 
 
-@contextmanager
-def _named(job: Fit) -> Iterator[None]:
-    """Say in an error of the user's, or of the data, which probe on what it is of."""
-    try:
-        yield
-    except UserError as error:
-        subject, choice = job.pairing.subject, job.pairing.choice
-        heard = seen_as(choice.name, choice.layer_name, job.pairing.pool_name)
-        where = f"{subject.task.name} on {subject.dataset}, fold {subject.fold}: {heard}, {job.probe.name}"
-        raise (DataError if isinstance(error, DataError) else UserError)(f"{where}: {error}") from error
+def _refused(job: Fit, error: UserError) -> str:
+    """Return which probe on what could not be fitted, and why."""
+    subject, choice = job.pairing.subject, job.pairing.choice
+    heard = seen_as(choice.name, choice.layer_name, job.pairing.pool_name)
+    return f"{subject.task.name} on {subject.dataset}, fold {subject.fold}: {heard}, {job.probe.name}: {error}"
 
 
 def _chosen(store: Store, key: str) -> AnyRecipe:
@@ -167,11 +167,13 @@ def _chosen(store: Store, key: str) -> AnyRecipe:
 def code_targets(job: Fit, root: Path) -> Done:
     """Measure how many bits the training targets take by a recipe, for each seed."""
     store = _store(root)
-    with _named(job):
+    try:
         problem = _problem(store, job.pairing)
-    for key in job.keys:
-        with _named(job):
-            found = online_codelength(problem, job.recipe, identity.seed_for("codelength", key))
+        seeds = [identity.seed_for("codelength", key) for key in job.keys]
+        measured = [online_codelength(problem, job.recipe, seed) for seed in seeds]
+    except UserError as error:
+        return Done(len(job.keys), refused=_refused(job, error))
+    for key, found in zip(job.keys, measured, strict=True):
         kept = {"bits": found.bits, "uniform_bits": found.uniform_bits, "n": len(problem.train.targets)}
         portions = [vars(one) for one in found.portions]
         store.put_file(CODELENGTHS.folder, key, CODELENGTHS.suffix, json.dumps(kept | {"portions": portions}).encode())

@@ -7,11 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from earmark import places
 from earmark.analysis import tables as tabling
+from earmark.analysis.grid import Grid, Show
 from earmark.errors import UnknownName
 from earmark.experiment import costs, leaks, results, spec
 from earmark.experiment.estimate import Estimate
@@ -20,8 +19,10 @@ from earmark.experiment.results import Run
 from earmark.metrics import METRICS
 from earmark.nouns import Failure, Result
 from earmark.report import protocols as page
+from earmark.show.grids import rendered
 
 WIDE = 200
+UNBROKEN = 100_000
 
 
 def console() -> Console:
@@ -38,6 +39,8 @@ def run(done: Run) -> None:
     """Print the tables of a run, how much it did, what failed, and where the files are."""
     for note in done.notes:
         remark(f"note: {note}")
+    for one in done.unfitted:
+        remark(f"could not be fitted, the rest went on: {one}")
     tables(done.rows)
     scored = [row for row in done.rows if row.seed is None and row.label is None and row.probe != "constant"]
     systems = {(row.task, row.dataset, row.representation, row.layer, row.pool, row.probe) for row in scored}
@@ -74,20 +77,14 @@ def failures(found: Sequence[Failure]) -> None:
 
 def tables(rows: Iterable[Result], metric: str | None = None, average: str | None = None, folds: bool = False) -> None:
     """Print one table a task."""
-    out = console()
-    for one in tabling.tables(rows, metric, average, folds):
-        grid = Table(
-            title=one.title, caption=one.note, title_justify="left", caption_justify="left", title_style="bold"
-        )
-        grid.add_column("representation")
-        grid.add_column("probe")
-        grid.add_column("seeds", justify="right")
-        for column in one.columns:
-            grid.add_column(column)
-        for line in one.lines:
-            cells = [Text(cell.text, "bold" if cell.best else "") if cell else Text("") for cell in line.cells]
-            grid.add_row(line.representation, line.probe, str(line.n_seeds), *cells)
-        out.print(grid)
+    grids(one.grid for one in tabling.tables(rows, metric, average, folds))
+
+
+def grids(found: Iterable[Grid], show: Show = "interval") -> None:
+    """Print grids of scores; in a pipe no line of them breaks."""
+    out = console() if sys.stdout.isatty() else Console(width=UNBROKEN)
+    for one in found:
+        out.print(rendered(one, show))
 
 
 def rows(found: Iterable[Result]) -> None:

@@ -1,0 +1,1 @@
+"""A run in one file, to be cited and computed again."""

@@ -1,0 +1,140 @@
+"""Tables of runs: presets, ties by the paired test, what representations cost, and the verb that prints them."""
+
+import csv
+import dataclasses
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from earmark.cli.app import app
+from earmark.cli.main import main as _verbs  # noqa: F401  # it joins the verbs to the app
+from earmark.errors import UserError
+from earmark.experiment import compare, costs, results, tabling
+from earmark.experiment.costs import Cost
+from earmark.experiment.results import Run
+from earmark.nouns import Result
+from tests.analysis.test_tables import row
+from tests.analysis.test_writers import HOSTILE
+from tests.experiment import made_runs
+
+COST = Cost(
+    representation="logmel",
+    segment_s=4.0,
+    segment_hop_s=4.0,
+    device="cpu",
+    audio_s=7200.0,
+    seconds=10.0,
+    peak_bytes=1_500_000_000,
+    batch=8,
+    n_parameters=94_371_712,
+    dim=768,
+    layers=13,
+    n_bytes=8_000_000,
+)
+
+
+def save(folder: Path, rows: list[Result]) -> Run:
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(vars(dataclasses.replace(one, run=folder.name))) for one in rows]
+    (folder / results.ROWS).write_text("\n".join(lines) + "\n")
+    return results.read(folder)
+
+
+def test_ties_are_those_of_the_comparison(tmp_path: Path) -> None:
+    """Two systems are equally good, one is worse: the equals are tied though each has its own number."""
+    draws = np.random.default_rng(3)
+    systems = {
+        name: made_runs.answers(made_runs.TARGETS, share, 2, draws)
+        for name, share in {"good/M1": 0.85, "alike/M1": 0.85, "bad/M1": 0.4}.items()
+    }
+    made_runs.write(tmp_path / "made", systems, made_runs.TARGETS)
+    compared = compare.compare(tmp_path / "made")
+    (task,) = compared.tasks
+    rows = [
+        row(
+            **{"task": "made", "dataset": "made", "split": "random", "representation": one.system.partition(",")[0]},
+            **{"layer": "", "pool": "", "value": one.value, "ci_low": one.ci_low, "ci_high": one.ci_high},
+        )
+        for one in task.standings
+    ]
+    run = save(tmp_path / "made", rows)
+    (grid,) = tabling.tables(run, ties=True)
+    tied = {head[0]: cells[0].tied for head, cells in zip(grid.row_heads, grid.cells, strict=True)}
+    best = task.standings[0].system.partition(",")[0]
+    untold = {
+        pair.b.partition(",")[0] for pair in task.pairs if pair.a.startswith(best) and pair.verdict == "not told apart"
+    }
+    assert untold == {"good", "alike"} - {best}
+    assert {name for name, is_tied in tied.items() if is_tied} == untold
+    (plain,) = tabling.tables(run)
+    assert not any(cell.tied for line in plain.cells for cell in line)
+
+
+def test_the_cost_table_has_its_units_and_a_line_a_representation(tmp_path: Path) -> None:
+    run = save(tmp_path / "r", [row()])
+    costs.add(run.folder, [COST, dataclasses.replace(COST, representation="chroma", n_parameters=0)])
+    (grid,) = tabling.tables(run, preset="cost")
+    assert grid.row_heads == (("chroma",), ("logmel",))
+    assert dict(zip([head for (head,) in grid.column_heads], grid.texts("value")[1], strict=True)) == {
+        "× real time": "720.0",
+        "parameters": "94,371,712",
+        "dim": "768",
+        "MB of embeddings an hour of audio": "4.0",
+        "peak GB a worker": "1.50",
+    }
+    (empty,) = tabling.tables(save(tmp_path / "other", [row()]), preset="cost")
+    assert empty.notes == ("These runs computed no embedding: all were in the store already.",)
+
+
+def test_rows_or_columns_replace_those_of_a_preset_and_alone_are_not_enough(tmp_path: Path) -> None:
+    run = save(tmp_path / "r", [row(), row(deformation="snr0"), row(representation="mfcc")])
+    (grid,) = tabling.tables(
+        run, preset="scores", rows=["deformation"], columns=["representation"], freeze={"probe": "M1"}
+    )
+    assert (grid.row_by, grid.column_by) == (("deformation",), ("representation",))
+    (turned,) = tabling.tables(run, preset="scores", columns=["representation"], freeze={"deformation": "clean"})
+    assert (turned.row_by, turned.column_by) == (("layer",), ("representation",))
+    with pytest.raises(UserError, match=r"Expected both rows and columns of the table, or a preset.*layers.*cost"):
+        tabling.tables(run, rows=["probe"])
+
+
+def said(*arguments: str) -> str:
+    done = CliRunner().invoke(app, ["table", *arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_the_verb_prints_two_runs_in_one_table(tmp_path: Path) -> None:
+    save(tmp_path / "a", [row()])
+    save(tmp_path / "b", [row(representation="mfcc", value=0.7), row(average=None, label="piano", value=0.25)])
+    lines = [*csv.reader(io.StringIO(said(str(tmp_path / "a"), str(tmp_path / "b"), "--as", "csv", "--show", "value")))]
+    assert lines == [["representation", "clean"], ["logmel", "0.5"], ["mfcc", "0.7"]]
+    assert "label piano: accuracy" in " ".join(said(str(tmp_path / "b"), "--label", "piano").split())
+    frozen = said(str(tmp_path / "b"), "--freeze", "representation=mfcc", "--rows", "probe", "--columns", "deformation")
+    assert "0.700" in frozen
+
+
+def test_the_verb_writes_what_it_always_wrote_when_nothing_more_is_asked(tmp_path: Path) -> None:
+    run = save(tmp_path / "a", [row(), row(representation="mfcc", value=0.7)])
+    assert said(str(run.folder), "--markdown").rstrip("\n") == results.table(run)
+    assert said(str(run.folder), "--as", "markdown").rstrip("\n") == results.table(run)
+    assert "logmel (mean)" in said(str(run.folder), "--as", "latex")
+    refused = CliRunner().invoke(app, ["table", str(run.folder), "--freeze", "probe"])
+    assert (refused.exit_code, "expected --freeze column=value, got 'probe'" in refused.output) == (2, True)
+    refused = CliRunner().invoke(app, ["table", str(run.folder), "--folds", "--preset", "scores"])
+    assert (refused.exit_code, "--per and --folds are of the table of one run" in refused.output) == (2, True)
+
+
+@pytest.mark.parametrize("preset", [None, "everything"])
+def test_hostile_text_is_text_in_the_terminal(tmp_path: Path, preset: str | None) -> None:
+    rows = [row(representation=text, layer="", pool="", deformation=text) for text in HOSTILE if len(text) < 50]
+    run = save(tmp_path / "a", rows)
+    text = said(str(run.folder), *(("--preset", preset) if preset else ()))
+    assert "[red]not red[/red]" in text
+    assert "<script>alert('x')</script>" in text
+    assert not {"\x1b", "\x00", "\u202e"} & {*text}
+    assert "gnp[U+202E]exe.[U+2066]x" in text
