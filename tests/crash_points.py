@@ -41,7 +41,7 @@ def answer(home: Path) -> dict[str, str]:
     rows = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
     scores = [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
     found = {"scores": json.dumps(scores), "failures": (folder / "failures.jsonl").read_text()}
-    for path in sorted([*folder.glob("predictions/*"), *folder.glob("probes/*"), folder / "experiment.yml"]):
+    for path in sorted([*folder.glob("predictions/*"), *folder.glob("probes/*/*"), folder / "experiment.yml"]):
         if path.match(durable.TEMPORARY):  # what a death in the middle of a write leaves behind, and nobody reads
             continue
         found[path.relative_to(folder).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
