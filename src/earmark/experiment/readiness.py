@@ -12,7 +12,7 @@ from earmark.errors import MissingPart
 from earmark.experiment import presets
 from earmark.experiment.spec import Block, Experiment
 from earmark.experiment.subjects import Load, Subject
-from earmark.probes.codelength import fewest_clips
+from earmark.probes.kinds import fewest_clips
 from earmark.representations import base
 
 

@@ -15,6 +15,7 @@ from earmark.errors import DataError, UserError
 from earmark.probes.base import AnyRecipe, Job, Problem
 from earmark.probes.fit import fit
 from earmark.probes.inputs import check_problem
+from earmark.probes.kinds import fewest_clips
 from earmark.probes.portions import part, spread_order
 
 SHARES = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
@@ -76,17 +77,6 @@ def online_codelength(problem: Problem, recipe: AnyRecipe, seed: int) -> Codelen
         portions.append(Portion(known, end - known, bits))
     bits = sum(portion.bits for portion in portions)
     return Codelength(bits, n_clips * _uniform_bits(problem), tuple(portions))
-
-
-def fewest_clips(recipe: AnyRecipe) -> int:
-    """Return how many training clips a recipe needs at least: neighbours, components, a batch that must be full."""
-    pca = getattr(recipe, "pca", None) or 0
-    own = max(getattr(recipe, "k", 1), int(pca) if pca >= 1 else 1)
-    if getattr(recipe, "drop_last", False):
-        own = max(own, getattr(recipe, "batch_size", 1))
-    if getattr(recipe, "batch_norm", False):
-        own = max(own, 2)
-    return max([own, *map(fewest_clips, getattr(recipe, "recipes", ()))])
 
 
 def _uniform_bits(problem: Problem) -> float:

@@ -30,6 +30,17 @@ def candidates(recipe: AnyRecipe) -> tuple[AnyRecipe, ...]:
     return (recipe,)
 
 
+def fewest_clips(recipe: AnyRecipe) -> int:
+    """Return how many training clips a recipe needs at least: neighbours, components, a batch that must be full."""
+    pca = getattr(recipe, "pca", None) or 0
+    own = max(getattr(recipe, "k", 1), int(pca) if pca >= 1 else 1)
+    if getattr(recipe, "drop_last", False):
+        own = max(own, getattr(recipe, "batch_size", 1))
+    if getattr(recipe, "batch_norm", False):
+        own = max(own, 2)
+    return max([own, *map(fewest_clips, getattr(recipe, "recipes", ()))])
+
+
 def code_sha256(recipe: AnyRecipe) -> tuple[str, ...]:
     """Return the sha256 of every file of a user's own that a recipe names, in order; nothing for earmark's kinds.
 
