@@ -21,6 +21,7 @@ LINES = (
     ("bundles",),
     ("report",),
     ("catalogue", "citations", "importers", "listings", "published"),
+    ("runs",),
     ("experiment",),
     ("conformance",),
     ("training",),

@@ -14,7 +14,7 @@ from earmark.bundles.archive import bundle, unpack
 from earmark.bundles.reproduction import reproduce
 from earmark.errors import DataError, UserError
 from earmark.experiment import results
-from earmark.experiment.compare import compare
+from earmark.runs.compare import compare
 from tests.test_run import files, tones
 
 __all__ = ["tones"]  # a fixture

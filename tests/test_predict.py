@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import earmark
 from earmark import cli
 from earmark.errors import DataError
-from earmark.experiment import predictions
+from earmark.runs import predictions
 from tests.experiment.layered import NAME
 from tests.test_run import EXPERIMENT, make_tones
 

@@ -12,7 +12,7 @@ import earmark
 from earmark import cli
 from earmark.errors import DataError
 from earmark.experiment.results import Run
-from tests.experiment.made_rows import ROW, of_rows
+from tests.runs.made_rows import ROW, of_rows
 from tests.test_run import tones
 
 __all__ = ["tones"]  # a fixture

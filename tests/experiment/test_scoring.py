@@ -8,7 +8,7 @@ import polars as pl
 import earmark
 from earmark.analysis.trust import Basis
 from earmark.experiment.scoring import Frame
-from tests.experiment import made_runs
+from tests.runs import made_runs
 from tests.test_run import make_tones, tones
 
 __all__ = ["tones"]  # a fixture

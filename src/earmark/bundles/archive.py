@@ -22,7 +22,8 @@ from ruamel.yaml import YAML
 
 from earmark import __version__, citations, durable
 from earmark.errors import DataError, UserError
-from earmark.experiment import costs, ingredients, predictions, results
+from earmark.experiment import costs, ingredients, results
+from earmark.runs import predictions
 
 MANIFEST = "manifest.json"
 SCHEMA = 1

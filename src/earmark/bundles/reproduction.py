@@ -7,12 +7,13 @@ from tempfile import TemporaryDirectory
 from earmark import places
 from earmark.bundles import archive
 from earmark.errors import UserError
-from earmark.experiment import diff, ingredients, results
+from earmark.experiment import ingredients, results
 from earmark.experiment import run as running
 from earmark.experiment.devices import Device
-from earmark.experiment.diff import Numbers
 from earmark.experiment.ingredients import Difference
 from earmark.experiment.results import Run
+from earmark.runs import diff
+from earmark.runs.diff import Numbers
 
 
 @dataclass(frozen=True)

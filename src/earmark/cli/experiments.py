@@ -99,7 +99,7 @@ def compare(
     import json
     from dataclasses import asdict
 
-    from earmark.experiment import compare as comparing
+    from earmark.runs import compare as comparing
 
     how_many = permutations or comparing.PERMUTATIONS
     found = comparing.compare(run_name, metric, average, deformation, baseline, how_many)
@@ -112,7 +112,7 @@ def curves(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="also event files for TensorBoard")] = False,
 ) -> None:
     """Write the learning curves of a run's network probes as CSV, with the epoch that was kept."""
-    from earmark.experiment import curves as drawing
+    from earmark.runs import curves as drawing
 
     print(drawing.write(run_name, tensorboard))
 

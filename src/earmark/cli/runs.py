@@ -39,7 +39,7 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Say what differs between two runs: file, software, data, numbers, and which by more than chance."""
-    from earmark.experiment import diff as differing
+    from earmark.runs import diff as differing
 
     found = differing.diff(run_a, run_b, metric, average, _renamed(rename), permutations)
     print(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else found.markdown)
@@ -57,7 +57,7 @@ def gate(
     as_json: Json = False,
 ) -> None:
     """Say whether a run holds the scores of a baseline: exit 1 where one fell below its interval, or for certain."""
-    from earmark.experiment import gate as gating
+    from earmark.runs import gate as gating
 
     found = gating.gate(run_name, baseline, metric, average, tolerance, _renamed(rename), permutations)
     plain = {"passed": found.passed, **asdict(found)} if as_json else {}

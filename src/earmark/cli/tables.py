@@ -58,7 +58,8 @@ def table(
     as_json: Json = False,
 ) -> None:
     """Print the tables of a run, or of several side by side."""
-    from earmark.experiment import results, tabling
+    from earmark.experiment import results
+    from earmark.runs import tabling
     from earmark.show import runs as showing
 
     found = tabling.read(runs or ["latest"])

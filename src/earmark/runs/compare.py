@@ -15,12 +15,13 @@ from earmark.analysis import paired, ranks, stats
 from earmark.analysis.stats import Estimate
 from earmark.deformations import CLEAN
 from earmark.errors import DataError, UnknownName, UserError
-from earmark.experiment import bouts, predictions, results
-from earmark.experiment.bouts import Bout
-from earmark.experiment.comparison import Comparison, Pair, Ranked, Standing, TaskComparison, Verdict
-from earmark.experiment.predictions import Predicted
+from earmark.experiment import results
 from earmark.experiment.results import Run
 from earmark.metrics import find
+from earmark.runs import bouts, predictions
+from earmark.runs.bouts import Bout
+from earmark.runs.comparison import Comparison, Pair, Ranked, Standing, TaskComparison, Verdict
+from earmark.runs.predictions import Predicted
 
 PERMUTATIONS = 2_000
 FEWEST_TASKS = 3

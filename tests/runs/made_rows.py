@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from earmark.experiment import results
-from earmark.experiment.compare import compare
 from earmark.experiment.results import Run
 from earmark.nouns import Result
+from earmark.runs.compare import compare
 
 ROW = Result(
     run="made",

@@ -12,10 +12,10 @@ from earmark.analysis import stats
 from earmark.analysis.paired import Permutation, permutation_test
 from earmark.analysis.stats import Estimate
 from earmark.errors import DataError
-from earmark.experiment.predictions import Answers, Predicted
 from earmark.metrics import find, measure
 from earmark.metrics.base import mean_of_defined
 from earmark.nouns import Kind
+from earmark.runs.predictions import Answers, Predicted
 
 BY_RANK = {"roc_auc", "average_precision", "d_prime"}
 """Metrics that see only the order of a label's scores."""

@@ -9,12 +9,13 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from earmark.analysis import tables
-from earmark.experiment import ingredients, results, two_runs
-from earmark.experiment.changes import Changes
+from earmark.experiment import ingredients, results
 from earmark.experiment.ingredients import Difference
 from earmark.experiment.results import Run
 from earmark.identity import canonical_json
 from earmark.nouns import Result
+from earmark.runs import two_runs
+from earmark.runs.changes import Changes
 
 MEASURED = ("value", "ci_low", "ci_high", "n_seeds", "n", "n_groups", "n_failed", "n_labels")
 MOST_SHOWN = 20

@@ -13,13 +13,14 @@ from typer.testing import CliRunner
 from earmark.cli.app import app
 from earmark.cli.main import main as _verbs  # noqa: F401  # it joins the verbs to the app
 from earmark.errors import UserError
-from earmark.experiment import compare, costs, results, tabling
+from earmark.experiment import costs, results
 from earmark.experiment.costs import Cost
 from earmark.experiment.results import Run
 from earmark.nouns import Result
+from earmark.runs import compare, tabling
 from tests.analysis.test_tables import row
 from tests.analysis.test_writers import HOSTILE
-from tests.experiment import made_runs
+from tests.runs import made_runs
 
 COST = Cost(
     representation="logmel",

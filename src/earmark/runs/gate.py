@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earmark.errors import DataError, UserError
-from earmark.experiment import diff, two_runs
-from earmark.experiment.changes import Change, Changes
 from earmark.experiment.results import Run
+from earmark.runs import diff, two_runs
+from earmark.runs.changes import Change, Changes
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from earmark.analysis.grid import Cell, Grid
 from earmark.analysis.layouts import Layout
 from earmark.analysis.tables import OF_TRAINING, seen_as
 from earmark.errors import UserError
-from earmark.experiment import compare, costs, results
-from earmark.experiment.comparison import Comparison, TaskComparison
+from earmark.experiment import costs, results
 from earmark.experiment.costs import Cost
 from earmark.experiment.results import Run
 from earmark.nouns import Result
+from earmark.runs import compare
+from earmark.runs.comparison import Comparison, TaskComparison
 
 COST = "cost"
 COST_COLUMNS = {

@@ -14,12 +14,13 @@ import polars as pl
 
 from earmark import durable
 from earmark.errors import MissingPart, UserError
-from earmark.experiment import predictions, results
-from earmark.experiment.predictions import Predicted
+from earmark.experiment import results
 from earmark.experiment.probe_folders import WEIGHTS
 from earmark.probes import fit as probes
 from earmark.probes.network_probe import NetworkProbe, curves
 from earmark.probes.select import Selected
+from earmark.runs import predictions
+from earmark.runs.predictions import Predicted
 
 FOLDER, FILE = "curves", "curves.csv"
 SHOWN = ("train_loss", "valid_loss", "valid_score", "learning_rate")

@@ -10,9 +10,9 @@ import pytest
 
 import earmark
 from earmark.errors import DataError, UnknownName, UserError
-from earmark.experiment.compare import compare
-from tests.experiment import made_runs
-from tests.experiment.made_runs import TARGETS, three
+from earmark.runs.compare import compare
+from tests.runs import made_runs
+from tests.runs.made_runs import TARGETS, three
 from tests.test_run import tones
 
 __all__ = ["tones"]  # a fixture

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from earmark.errors import DataError, UserError
-from earmark.experiment.gate import gate
 from earmark.experiment.results import Run
 from earmark.nouns import Failure, Result
-from tests.experiment import made_runs
-from tests.experiment.made_rows import ROW, of_rows, with_rows
-from tests.experiment.made_runs import TARGETS, three
-from tests.experiment.test_two_runs import made, with_good
+from earmark.runs.gate import gate
+from tests.runs import made_runs
+from tests.runs.made_rows import ROW, of_rows, with_rows
+from tests.runs.made_runs import TARGETS, three
+from tests.runs.test_two_runs import made, with_good
 
 
 def of(folder: Path, *rows: Result) -> Run:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 import earmark
 from earmark import cli
 from earmark.errors import UserError
-from earmark.experiment import curves
+from earmark.runs import curves
 from tests.test_run import EXPERIMENT, make_tones
 
 PROBES = (

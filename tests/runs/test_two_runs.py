@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from earmark.errors import UnknownName
-from earmark.experiment.changes import Change
-from earmark.experiment.compare import compare
 from earmark.experiment.results import Run
-from earmark.experiment.two_runs import changes
-from tests.experiment import made_runs
-from tests.experiment.made_rows import ROW, of_rows, with_rows
-from tests.experiment.made_runs import TARGETS, answers, three
+from earmark.runs.changes import Change
+from earmark.runs.compare import compare
+from earmark.runs.two_runs import changes
+from tests.runs import made_runs
+from tests.runs.made_rows import ROW, of_rows, with_rows
+from tests.runs.made_runs import TARGETS, answers, three
 
 
 def with_good(share: float, seeds: int = 2) -> dict[str, np.ndarray]:

@@ -8,11 +8,11 @@ import pytest
 import earmark
 from earmark.analysis.paired import holm
 from earmark.errors import DataError
-from earmark.experiment import bouts, predictions
-from earmark.experiment.compare import compare
 from earmark.metrics import METRICS, measure
-from tests.experiment import made_runs
-from tests.experiment.made_runs import TARGETS, three
+from earmark.runs import bouts, predictions
+from earmark.runs.compare import compare
+from tests.runs import made_runs
+from tests.runs.made_runs import TARGETS, three
 from tests.test_run import tones
 
 __all__ = ["tones"]  # a fixture

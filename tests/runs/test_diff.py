@@ -9,12 +9,12 @@ import pytest
 
 import earmark
 from earmark.errors import UnknownName
-from earmark.experiment import diff as differing
 from earmark.experiment import ingredients
-from earmark.experiment.diff import diff, numbers
 from earmark.experiment.ingredients import Difference
 from earmark.experiment.results import Run
-from tests.experiment.made_rows import ROW, of_rows
+from earmark.runs import diff as differing
+from earmark.runs.diff import diff, numbers
+from tests.runs.made_rows import ROW, of_rows
 from tests.test_run import tones
 
 __all__ = ["tones"]  # a fixture

@@ -13,12 +13,12 @@ import numpy as np
 from earmark.analysis import paired as pairing
 from earmark.analysis import stats, tables
 from earmark.errors import UnknownName
-from earmark.experiment import bouts, predictions
-from earmark.experiment.changes import Change, Changes, Paired, Side
-from earmark.experiment.compare import CONSTANT, PERMUTATIONS
-from earmark.experiment.predictions import Predicted
 from earmark.experiment.results import Run
 from earmark.nouns import Result
+from earmark.runs import bouts, predictions
+from earmark.runs.changes import Change, Changes, Paired, Side
+from earmark.runs.compare import CONSTANT, PERMUTATIONS
+from earmark.runs.predictions import Predicted
 
 Name = tuple[object, ...]
 Sides = tuple[Mapping[Name, Sequence[Predicted]], Mapping[Name, Sequence[Predicted]]]
