@@ -69,7 +69,10 @@ def _section(name: str) -> Iterable[str]:
     except NotHere as reason:
         yield f"Not measured here: {reason}"
     else:
-        yield from _ratios(rows) if isinstance(rows[0], Ratio) else _costs(rows)
+        costs, ratios = [one for one in rows if isinstance(one, Cost)], [one for one in rows if isinstance(one, Ratio)]
+        yield from _costs(costs) if costs else ()
+        yield from ("",) if costs and ratios else ()
+        yield from _ratios(ratios) if ratios else ()
     yield ""
 
 

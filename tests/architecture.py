@@ -55,13 +55,14 @@ WRAPPED = {
     "submitit": "experiment",
     "streamlit": "report",
     "altair": "report",
+    "jinja2": "report",
     "vl_convert": "report",
     "onnxruntime": "representations",
     "huggingface_hub": "representations",
     "requests": "sources",
     "urllib3": "sources",
 }
-SHARED_IN_ROOM = {"typer"}  # the verbs are decorated with it, and they fill several files
+SHARED_IN_ROOM = {"typer", "streamlit"}  # verbs are decorated with the one, views drawn with the other: several files
 NEVER = {"torchaudio", "torchcodec", "fairseq", "tensorflow", "keras", "librosa"}
 
 ARITHMETIC_ROOMS = {"metrics", "analysis", "deformations", "probes"}

@@ -1,6 +1,8 @@
 """Laws of reading audio: librosa's bits, exact regions, and no file read short in silence."""
 
+import io
 import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark import audio
+from earmark import audio, containers
 from earmark.errors import AudioError
 from tests.audio_files import RATE, sound, written
 
@@ -220,3 +222,44 @@ def test_what_ffmpeg_cannot_decode_is_said_in_its_words(
     (tmp_path / "a.wma").write_bytes(b"hello")
     with pytest.raises(AudioError, match=f"ffmpeg cannot decode it: {words}"):
         audio.read(tmp_path / "a.wma")
+
+
+def test_samples_come_back_from_ogg_as_many_and_alike() -> None:
+    tone = 0.5 * np.sin(np.arange(22050) * 0.1).astype(np.float32)
+    samples, rate = soundfile.read(io.BytesIO(audio.encode_ogg(tone, 22050)), dtype="float32")
+    assert (samples.shape, rate) == (tone.shape, 22050)
+    assert np.abs(samples - tone).max() < 0.05
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 4095, 3 * audio.OGG_BLOCK_FRAMES + 1])
+@pytest.mark.parametrize("rate", [8000, 22050, 48000])
+def test_any_number_of_samples_can_be_encoded(n_samples: int, rate: int) -> None:
+    content = audio.encode_ogg(sound(n_samples, 1)[:, 0], rate)
+    assert soundfile.info(io.BytesIO(content)).frames == n_samples
+
+
+def test_what_is_louder_than_full_scale_is_clipped() -> None:
+    loud = np.where(np.arange(22050) // 50 % 2, 3.0, -3.0).astype(np.float32)
+    assert audio.encode_ogg(loud, 22050) == audio.encode_ogg(np.clip(loud, -1, 1), 22050)
+
+
+def test_the_same_samples_give_the_same_ogg_at_any_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libsndfile draws a serial number by the clock, which stands in each page and is under its checksum."""
+    drawn, mended = list[bytes](), containers.with_ogg_serial
+
+    def noted(content: bytes) -> bytes:
+        drawn.append(content)
+        return mended(content)
+
+    monkeypatch.setattr(containers, "with_ogg_serial", noted)
+    tone = sound(RATE, 1)[:, 0]
+    assert audio.encode_ogg(tone, 22050) == audio.encode_ogg(tone, 22050)
+    for content in drawn:
+        [serial] = struct.unpack("<I", content[containers.OGG_SERIAL])
+        assert mended(content, serial) == content, "its own serial and checksums, to the bit"
+    assert mended(drawn[0], 7) == mended(drawn[1], 7) != drawn[0]
+
+
+def test_no_samples_are_no_ogg() -> None:
+    with pytest.raises(ValueError, match="Expected samples to encode, got none"):
+        audio.encode_ogg(np.zeros(0, np.float32), 22050)

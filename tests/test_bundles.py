@@ -13,7 +13,7 @@ from earmark.bundles import archive
 from earmark.bundles.archive import bundle, unpack
 from earmark.bundles.reproduction import reproduce
 from earmark.errors import DataError, UserError
-from earmark.experiment import results
+from earmark.experiment import clips, results
 from earmark.runs.compare import compare
 from tests.test_run import files, tones
 
@@ -66,6 +66,20 @@ def test_a_page_is_packed_unless_it_holds_audio(packed: Path, tmp_path: Path) ->
     with zipfile.ZipFile(made.file) as found:
         assert "report.html" not in found.namelist()
     assert made.notes[-1] == "report.html is left out, since it holds audio. Make one without."
+
+
+def test_a_page_that_says_where_audio_lies_is_left_out(packed: Path, tmp_path: Path) -> None:
+    (results.find("a") / "report.html").write_text(f'<a href="{(tmp_path / "audio").as_uri()}">listen</a>')
+    made = bundle("a", tmp_path / "placeless.zip")
+    with zipfile.ZipFile(made.file) as found:
+        assert "report.html" not in found.namelist()
+    assert made.notes[-1].startswith("report.html is left out, since it says where audio lies on this machine.")
+
+
+def test_a_bundle_says_nothing_of_where_clips_lie(packed: Path) -> None:
+    assert (results.find("a") / clips.CLIPS).stat().st_size > 0
+    with zipfile.ZipFile(packed) as found:
+        assert clips.CLIPS not in found.namelist()
 
 
 def test_the_same_run_gives_the_same_bytes(packed: Path, tmp_path: Path) -> None:

@@ -208,7 +208,7 @@ def test_a_transform_whose_package_is_absent_says_what_to_install(monkeypatch: p
     def without_package(samples: Samples, sample_rate: int) -> Samples:
         raise ModuleNotFoundError("No module named 'room_maker'", name="room_maker")
 
-    monkeypatch.setattr(deformations, "_transforms", lambda: {"Room": lambda p: without_package})
+    monkeypatch.setattr(deformations.transforms, "_transforms", lambda: {"Room": lambda p: without_package})
     with pytest.raises(MissingPart, match=r"Room needs another package\. Install it: pip install 'room-maker'"):
         deformations.apply(chain("Room"), melody(0.1), RATE, 1)
 
@@ -237,6 +237,6 @@ def test_a_transform_that_breaks_its_promise_is_an_error(
     def broken(p: float) -> Callable[[Samples, int], Samples]:
         return lambda samples, sample_rate: spoil(samples)
 
-    monkeypatch.setattr(deformations, "_transforms", lambda: {"Broken": broken})
+    monkeypatch.setattr(deformations.transforms, "_transforms", lambda: {"Broken": broken})
     with pytest.raises(UserError, match=r"must keep the length|not finite"):
         deformations.apply(chain("Broken"), np.full(100, 0.5, np.float32), RATE, 1)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 
 from earmark.errors import DataError
-from earmark.metrics import hz_of_midi, is_within_cents, measure
+from earmark.metrics import METRICS, hz_of_midi, is_within_cents, measure
+from earmark.nouns import Kind
 from tests.metric_samples import SEEDS, Sample, draw, one, values
 
 
@@ -80,3 +81,57 @@ def test_neighbours_and_octaves_are_forgiven_only_by_the_metrics_that_say_so() -
 def test_pitch_classes_must_be_midi_numbers(name: str) -> None:
     with pytest.raises(DataError, match=r"MIDI numbers .* got 'a'"):
         measure(name, "pitch", np.array([0, 1]), np.eye(2), ("a", "b"))
+
+
+# On exact frequencies
+
+
+@pytest.mark.parametrize("tolerance_cents", [50, 100])
+@given(seed=SEEDS)
+@settings(max_examples=20, deadline=None)
+def test_of_exact_targets_the_scores_of_a_probe_equal_mir_eval(tolerance_cents: int, seed: int) -> None:
+    classes = tuple(map(str, range(57, 75)))
+    rng = np.random.default_rng(seed)
+    midi, guesses = rng.uniform(57, 74, 60), rng.random((60, len(classes)))
+    guesses[np.arange(60), np.clip(np.rint(midi - 57).astype(int) + rng.integers(-1, 2, 60), 0, 17)] += 1
+    sample = Sample(np.rint(midi).astype(int) - 57, guesses, classes)
+    said_hz = hz_of_midi(57 + guesses.argmax(axis=1))
+    voiced, cents = np.ones(60), [mir_eval.melody.hz2cents(hz) for hz in (hz_of_midi(midi), said_hz)]
+    for name, theirs in (
+        ("raw_pitch_accuracy", mir_eval.melody.raw_pitch_accuracy),
+        ("chroma_accuracy", mir_eval.melody.raw_chroma_accuracy),
+    ):
+        ours = measure(f"{name}_{tolerance_cents}_cents", "pitch", *sample, target_hz=hz_of_midi(midi))
+        expected = theirs(voiced, cents[0], voiced, cents[1], cent_tolerance=tolerance_cents)
+        assert float(ours.averages["micro"][0]) == pytest.approx(expected, abs=1e-12)
+
+
+@given(seed=SEEDS)
+@settings(max_examples=10, deadline=None)
+def test_the_frequencies_of_the_classes_say_no_more_than_the_classes(seed: int) -> None:
+    sample = draw("pitch", seed)
+    exact = hz_of_midi(np.array([int(name) for name in sample.classes]))[sample.targets]
+    for name in METRICS:
+        if "pitch" in METRICS[name].kinds:
+            given = measure(name, "pitch", *sample, target_hz=exact)
+            np.testing.assert_array_equal(values(given), values(measure(name, "pitch", *sample)))
+
+
+def test_a_note_is_wrong_by_its_own_cents_and_not_by_those_of_its_class() -> None:
+    # 60.4, heard as 60 and 61: the first lies within a quarter tone, both lie within a semitone.
+    sample, sung = Sample(np.zeros(2, int), np.eye(2), ("60", "61")), np.full(2, hz_of_midi(np.array(60.4)))
+    near = [measure(f"raw_pitch_accuracy_{c}_cents", "pitch", *sample, target_hz=sung) for c in (50, 100)]
+    assert [float(one.averages["micro"][0]) for one in near] == [0.5, 1.0]
+    flat = measure("raw_pitch_accuracy_100_cents", "pitch", *sample, target_hz=np.full(2, hz_of_midi(np.array(59.6))))
+    assert float(flat.averages["micro"][0]) == 0.5, "61 is 140 cents from 59.6, and 100 from its class"
+
+
+@pytest.mark.parametrize(
+    ("kind", "target_hz"),
+    [("pitch", [440.0]), ("pitch", [440.0, 0.0]), ("pitch", [440.0, np.nan]), ("multiclass", [440.0, 440.0])],
+)
+def test_frequencies_that_no_clip_can_have_are_refused(kind: Kind, target_hz: list[float]) -> None:
+    with pytest.raises(
+        DataError, match="Expected target_hz to be the frequencies above 0 Hz of the 2 clips of a pitch"
+    ):
+        measure("accuracy", kind, np.array([0, 1]), np.eye(2), ("60", "61"), target_hz=np.array(target_hz))

@@ -213,15 +213,15 @@ def _full(_: int) -> None:
 
 def test_whole_files_read_back_and_putting_them_again_is_the_same(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    assert store.file("probes", "p1", ".safetensors") is None
+    assert store.file("probes", "p1", ".bin") is None
     for _ in range(2):
-        path = store.put_file("probes", "p1", ".safetensors", b"weights", ORIGIN)
-        assert path == store.file("probes", "p1", ".safetensors") == tmp_path / "probes" / "p1.safetensors"
-        assert store.read_file("probes", "p1", ".safetensors") == b"weights"
+        path = store.put_file("probes", "p1", ".bin", b"weights", ORIGIN)
+        assert path == store.file("probes", "p1", ".bin") == tmp_path / "probes" / "p1.bin"
+        assert store.read_file("probes", "p1", ".bin") == b"weights"
         assert sorted(each.name for each in path.parent.iterdir()) == [path.name, path.name + ".provenance.json"]
     assert store.verify() == []
     path.write_bytes(b"weight5")
-    assert ["p1.safetensors: damaged" in problem for problem in store.verify()] == [True]
+    assert ["p1.bin: damaged" in problem for problem in store.verify()] == [True]
 
 
 def test_whole_files_need_no_provenance(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_whole_files_need_no_provenance(tmp_path: Path) -> None:
         ("embeddings", "p1", "got 'embeddings', which is the store's"),
         ("../probes", "p1", r"Expected a kind of letters, .* got '\.\./probes'"),
         ("probes", "a/b", r"Expected a name of letters, .* got 'a/b\.bin'"),
-        ("probes", "absent", r"absent\.bin; it is not there. Ask file\(\) first"),
+        ("probes", "absent", r"absent\.bin; it is not there, or damaged\. Ask file\(\) first"),
     ],
 )
 def test_a_file_that_cannot_be_is_refused(tmp_path: Path, kind: str, key: str, message: str) -> None:

@@ -1,9 +1,10 @@
-"""Audio files in, mono float32 out: the only room that touches codecs.
+"""Audio files in, mono float32 out, and a short Ogg of it: the only room that touches codecs.
 
 Decoding is libsndfile's, resampling soxr's at HQ. Two things libsndfile does silently are mended here: a
 file shorter than its header says is refused, and an MP3 without a length header is read to its end.
 """
 
+import io
 import os
 import shutil
 import subprocess
@@ -24,6 +25,9 @@ from earmark.errors import AudioError
 RESAMPLER = "HQ"
 STREAMED_ABOVE_S = 300.0
 BLOCK_FRAMES = 1 << 20
+OGG_BLOCK_FRAMES = 1 << 16
+VORBIS_COMPRESSION = 0.7
+"""libsndfile's: 0 is the best quality, 1 the smallest file."""
 
 # Pinned by a test: after a seek inside these, other samples come than when decoding from the start.
 INEXACT_SEEK = ("MP3", "OGG")
@@ -137,6 +141,21 @@ def resample(
         return samples
     resampled = soxr.resample(samples, source_rate, target_rate, quality=RESAMPLER)
     return _fitted(resampled, len(samples), source_rate, target_rate)
+
+
+def encode_ogg(samples: Float32[np.ndarray, " samples"], sample_rate: int) -> bytes:
+    """Return mono samples as an Ogg Vorbis file, clipped to [-1, 1]. The same samples give the same bytes.
+
+    Rates from 8,000 Hz. Raises ValueError for no samples.
+    """
+    if not len(samples):
+        raise ValueError("Expected samples to encode, got none.")
+    clipped, held = np.clip(samples, -1.0, 1.0), io.BytesIO()
+    how = {"format": "OGG", "subtype": "VORBIS", "compression_level": VORBIS_COMPRESSION}
+    with soundfile.SoundFile(held, "w", sample_rate, channels=1, **how) as file:
+        for start in range(0, len(clipped), OGG_BLOCK_FRAMES):  # its encoder takes stack by what it is given at once
+            file.write(clipped[start : start + OGG_BLOCK_FRAMES])
+    return containers.with_ogg_serial(held.getvalue())
 
 
 def _streamed(

@@ -15,6 +15,8 @@ LACKING = re.compile(r"(?:data|riff|SSND|Data Size) *: (\d+) \(should be (\d+)\)
 # Writers that stream cannot know the length: they put 0, or about 2 or 4 GiB instead.
 UNKNOWN_LENGTH = 0x7FFF0000
 LARGEST_OGG_PAGE_BYTES = 27 + 255 + 255 * 255
+OGG_SERIAL, OGG_CHECKSUM = slice(14, 18), slice(22, 26)
+OGG_POLYNOMIAL = 0x04C11DB7
 
 # By MPEG version (3: MPEG 1, 2: MPEG 2, 0: MPEG 2.5): highest bit rate in kbit/s, samples a frame, and
 # the divisor of MPEG 1's sample rates. Source: ISO/IEC 11172-3 and 13818-3, layer III.
@@ -140,6 +142,40 @@ def _sample_chunk(raw: BinaryIO, magic: bytes) -> SampleChunk | None:
             return SampleChunk(position, length, size - position)
         position += max(length, 0) + -length % alignment
     return None
+
+
+def with_ogg_serial(content: bytes, serial: int = 1) -> bytes:
+    """Return an Ogg file of one stream under another serial number: libsndfile draws one by the clock.
+
+    Source: RFC 3533, section 6, whose checksum goes over the whole page, its own bytes as zeros.
+    """
+    pages, position = list[bytes](), 0
+    while position < len(content):
+        n_segments = content[position + 26]
+        end = position + 27 + n_segments + sum(content[position + 27 : position + 27 + n_segments])
+        page = bytearray(content[position:end])
+        page[OGG_SERIAL], page[OGG_CHECKSUM] = struct.pack("<I", serial), bytes(4)
+        page[OGG_CHECKSUM] = struct.pack("<I", _ogg_checksum(page))
+        pages.append(bytes(page))
+        position = end
+    return b"".join(pages)
+
+
+def _ogg_checksum(page: bytearray) -> int:
+    checksum = 0
+    for byte in page:
+        checksum = (checksum << 8) & 0xFFFFFFFF ^ OGG_CHECKSUMS[checksum >> 24 ^ byte]
+    return checksum
+
+
+def _remainder(byte: int) -> int:
+    checksum = byte << 24
+    for _ in range(8):
+        checksum = (checksum << 1) & 0xFFFFFFFF ^ (OGG_POLYNOMIAL if checksum & 0x80000000 else 0)
+    return checksum
+
+
+OGG_CHECKSUMS = tuple(map(_remainder, range(256)))
 
 
 def _ends_with_last_ogg_page(raw: BinaryIO) -> bool:

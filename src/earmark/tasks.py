@@ -38,6 +38,13 @@ TASKS: dict[str, Task] = {
         Task("tinysol_pitch_class", "pitch_class", "multiclass", "tinysol", description="pitch class of a note"),
         Task("tinysol_register", "register", "multiclass", "tinysol", description="octave of a note"),
         Task("beatport_key", "key", "key", "beatport-key", description="key of two minutes of dance music"),
+        Task(
+            "giantsteps_key", "key", "key", "giantsteps-key", "castellon2021", None, "key of two minutes of dance music"
+        ),
+        Task("gtzan_genre", "genre", "multiclass", "gtzan", "fault_filtered", description="10 genres of half a minute"),
+        Task("emomusic", "emotion", "regression", "emomusic", "castellon2021", None, "arousal and valence of 45 s"),
+        Task("emomusic_arousal", "arousal", "regression", "emomusic", "castellon2021", description="arousal of 45 s"),
+        Task("emomusic_valence", "valence", "regression", "emomusic", "castellon2021", description="valence of 45 s"),
         Task("magnatagatune_top50", "tags", "multilabel", "magnatagatune", "won2020", description="50 tags of 29 s"),
         Task("mtg_jamendo_top50", "tags", "multilabel", "mtg-jamendo:top50", "official", description="50 tags"),
         Task("mtg_jamendo_all", "tags", "multilabel", "mtg-jamendo:all", "official", description="183 tags"),

@@ -129,7 +129,7 @@ def test_the_mean_over_folds_stands_for_them_and_without_it_a_fold_must_be_froze
     with pytest.raises(DataError, match="'fold' has several values in this table: 0, 1, 2"):
         pivot(folds, BY_CONDITION)
     by_fold = only(pivot([*folds, row(fold=None, value=0.7)], Layout(("representation",), ("fold",))))
-    assert by_fold.column_heads == (("mean of folds",), ("0",), ("1",), ("2",))
+    assert by_fold.column_heads == (("mean of folds",), ("fold 0",), ("fold 1",), ("fold 2",))
 
 
 def test_labels_and_seeds_stay_out_until_they_are_asked_for() -> None:
@@ -240,7 +240,7 @@ def test_the_same_probe_in_two_runs_is_shown_once_and_two_scores_for_one_cell_ar
 
 def test_heads_that_are_numbers_stand_by_size() -> None:
     rows = [row(layer=str(layer)) for layer in (10, 2, 1)]
-    assert only(pivot(rows, Layout(("representation",), ("layer",)))).column_heads == (("1",), ("2",), ("10",))
+    assert only(pivot(rows, Layout(("representation",), ("layer",)))).column_heads == (("layer 1",), ("layer 2",), ("layer 10",))
 
 
 def test_each_preset_is_a_layout_of_columns_that_rows_have() -> None:

@@ -1,7 +1,6 @@
 """Grids as Markdown, LaTeX, HTML and CSV: their structure, and that text of others appears as text."""
 
 import csv
-import html.parser
 import io
 import re
 import shutil
@@ -12,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.analysis import escapes, trust, writers
-from earmark.analysis.grid import NOT_SCORED, UNDEFINED, Cell, Grid, Show
+from earmark.analysis import escapes, writers
+from earmark.analysis.grid import NARROW_BECAUSE, NOT_SCORED, UNDEFINED, Cell, Grid, Show
 from earmark.analysis.layouts import LAYOUTS
 from earmark.analysis.pivot import pivot
 from tests.analysis.test_tables import CONSTANT, row
@@ -52,12 +51,6 @@ GRID = Grid(
 )
 
 
-def hostile_grid() -> Grid:
-    rows = [row(representation=text, deformation=text, probe=text, task=text) for text in HOSTILE]
-    (grid,) = pivot(rows, LAYOUTS["everything"])
-    return grid
-
-
 def test_markdown_has_a_title_a_table_and_how_to_read_it() -> None:
     assert writers.markdown([GRID]) == (
         "**family on studio: accuracy (micro), 576 test clips**\n"
@@ -68,7 +61,7 @@ def test_markdown_has_a_title_a_table_and_how_to_read_it() -> None:
         "| logmel | M1 | **0.500 [0.400, 0.600]** | -0.150 [-0.200, 0.100]°†≈ | undefined |\n"
         "\n"
         "Mean over seeds [95% interval: bootstrap]. ° cannot be told from the constant predictor. † interval too "
-        f"narrow to be believed: {trust.REASON}. "
+        f"narrow to be believed: {NARROW_BECAUSE}. "
         "≈ not told apart from the best by a paired permutation test on the same clips. – not scored: "
         "constant constant under macro clean. undefined, no number for these clips: logmel M1 under macro clean. "
         "3 clips could not be scored."
@@ -88,7 +81,7 @@ def test_latex_has_the_rules_of_booktabs_and_a_head_over_equal_columns() -> None
         "\\cmidrule(lr){3-4} \\cmidrule(lr){5-5}",
         "representation & probe & clean & snr0 & clean \\\\",
         "\\midrule",
-        "constant & constant & 0.100 & 0.100 & -- \\\\",
+        "constant & constant & 0.100 & 0.100 & \\textendash{} \\\\",
         "logmel & M1 & \\textbf{0.500} & -0.150$^{\\circ}$$^{\\dagger}$$^{\\approx}$ & undefined \\\\",
         "\\bottomrule",
         "\\end{tabular}",
@@ -128,50 +121,10 @@ def test_several_grids_in_csv_have_their_titles_and_an_empty_line_between() -> N
     assert (lines[0], lines[4], lines[5]) == ([GRID.title], [], [GRID.title])
 
 
-class Reader(html.parser.HTMLParser):
-    """Collects the tags of a page and its text."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.texts: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        self.tags.add(tag)
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_is_text_in_html(text: str) -> None:
-    reader = Reader()
-    reader.feed(writers.html([hostile_grid()]))
-    assert reader.tags <= {"table", "caption", "thead", "tbody", "tr", "th", "td", "p", "strong"}
-    assert escapes.plain(text) in reader.texts
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_is_one_cell_of_csv_and_no_formula(text: str) -> None:
-    head, *lines = csv.reader(io.StringIO(writers.csv([hostile_grid()], "value"), newline=""))
-    said = f"'{text}" if text[0] in "=-" else text
-    assert said in [line[0] for line in lines]
-    assert {len(line) for line in lines} == {len(head)}
-
-
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\r=1", "＝1"])
 def test_text_that_could_be_a_formula_has_an_apostrophe_and_numbers_have_none(text: str) -> None:
     assert escapes.csv(text) == f"'{text}"
     assert "-0.15" in writers.csv([GRID], "value").split(","), "a number stays one"
-
-
-def test_hostile_text_leaves_a_markdown_table_as_it_is() -> None:
-    grid = hostile_grid()
-    text = writers.markdown([grid], "value")
-    table = [line for line in text.splitlines() if line.startswith("| ")]
-    assert len(table) == 2 + len(grid.row_heads)
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {len(grid.row_by) + len(grid.column_heads) + 1}
-    assert not re.search(r"<\w|(?<!\\)`|(?<!\\)\]\(|://", text)
 
 
 def test_names_stay_readable_in_markdown() -> None:
@@ -188,20 +141,6 @@ def test_no_text_leaves_its_line_or_commands_a_terminal(text: str) -> None:
     assert len(said.splitlines()) <= 1
     assert said.isprintable() or not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", said)
     said.encode("utf-8")
-
-
-@given(text=st.text())
-def test_no_text_is_a_command_of_latex(text: str) -> None:
-    said = escapes.latex(text)
-    assert said.isascii()
-    assert not re.search(
-        r"(?<!\\)[%&#_~^$](?![\\^-])", re.sub(r"\$(-|\^?\{?\\\w+\}?)\$", "", re.sub(r"\\[`'^~=.\"]\{", "", said))
-    )
-    depth = 0
-    for sign in re.sub(r"\\[{}]", "", said):
-        depth += (sign == "{") - (sign == "}")
-        assert depth >= 0
-    assert depth == 0
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_ids_of_splits_are_those_of_the_clips_also_when_numbers(root: Path) -> N
         ),
         ({"labels": dict.fromkeys(IDS, True)}, "clip 'a': 'label': expected one class name"),
         ({"labels": {"a": ["x", 1, None]}}, "clip 'a': 'label': expected class names"),
-        ({"labels": {"a": {"pitch": 60.5}}}, "clip 'a': 'pitch': expected a MIDI number from 0 to 127"),
+        ({"labels": {"a": {"pitch": 127.5}}}, "clip 'a': 'pitch': expected a MIDI number from 0 to 127"),
         ({"labels": {"a": 1, "b": 2, "c": "three"}}, "clip 'c': column 'label' holds 2 numbers, and here 'three'"),
         ({"paths": {"a": "a.wav"}}, "load_audio_paths gives nothing for 3 of 4 ids, first 'b'"),
         ({"paths": dict.fromkeys(IDS, 3)}, "load_audio_paths: expected a path for 'a', got 3"),

@@ -25,7 +25,9 @@ name: whole
 experiments:
   - task: {name: mine, label: family, kind: multiclass, aggregation: embedding_mean}
     datasets: [{name: a, dir: d, split_type: single}, {train: b, test: c}]
-    deformations: {one: [{type: Gain, params: {min_gain_db: 1, max_gain_db: 1}}]}
+    deformations:
+      one: [{type: Gain, params: {min_gain_db: 1, max_gain_db: 1}}]
+      few: [{type: Gain, params: {gain_db: {sweep: {first: 2, last: 6, step: 2}}}}]
     deformation_seed: 0
     representations: [{name: logmel, layers: [1, 2], reduce: mean, pool: [mean], segment_s: 2, segment_hop_s: 1}]
     probes:
@@ -40,6 +42,7 @@ experiments:
     metrics: [accuracy]
     seeds: [0]
     per: [singer]
+    train_shares: [0.1, 1]
 resamples: 10
 ci_level: 0.9
 """

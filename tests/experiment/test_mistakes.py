@@ -26,7 +26,7 @@ TEN = {
     "negative_learning_rate": "5:65: Expected learning_rate to be a number above 0, got -0.001. "
     "Write, for example, learning_rate: 0.001.",
     "unknown_key": "5:5: Unknown key 'probs'. Did you mean 'probes'? Keys here: task, datasets, deformations, "
-    "deformation_seed, representations, probes, metrics, train_shares, codelength, seeds, per.",
+    "deformation_seed, representations, probes, metrics, train_shares, share_of, codelength, seeds, per.",
     "wrong_type": "6:12: Expected 'seeds' to be a list, got 'three'. Write, for example, seeds: [0, 1, 2].",
 }
 
@@ -62,7 +62,7 @@ def test_an_error_in_a_file_beside_stands_in_that_file(tmp_path: Path) -> None:
             "[{type: Gain, params: {min_gain_db: -3, max_gain_db: 3}}]",
             (
                 "6:72: Expected max_gain_db to equal min_gain_db, -3, got 3: a range belongs to a severity sweep. "
-                "Write one value for both, or one chain for each severity."
+                "Write one value for both, or several, such as gain_db: {sweep: [-3, 3]}."
             ),
         ),
         (

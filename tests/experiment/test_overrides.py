@@ -53,7 +53,7 @@ def test_an_override_understands_new_and_old_names() -> None:
             "experiments.0.seed=1",
             (
                 "15: Unknown key 'seed'. Did you mean 'seeds'? Keys here: task, datasets, deformations, "
-                "deformation_seed, representations, probes, metrics, train_shares, codelength, seeds, per."
+                "deformation_seed, representations, probes, metrics, train_shares, share_of, codelength, seeds, per."
             ),
         ),
     ],

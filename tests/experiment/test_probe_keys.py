@@ -87,6 +87,10 @@ def test_a_loss_that_the_task_has_anyway_is_not_said() -> None:
             "{kind: selected, among: [{kind: knn, k: 0}]}",
             "5:54: Expected k to be at least 1",
         ),
+        (
+            "{kind: selected, among: [{preset: hear2021}, {kind: knn}]}",
+            "5:38: first_fold_only counts for a whole choice, and here stands in a candidate of another",
+        ),
         ("{kind: lasso}", "5:21: Expected 'kind' to be 'mlp', 'logistic', 'ridge', 'knn', 'own' or 'selected', got"),
     ],
 )

@@ -33,6 +33,7 @@ MINIATURES: dict[str, tuple[Kind, ModuleType, str]] = {
     "audio_centroid": ("regression", tinysol, "tinysol"),
 }
 AVERAGED, APART = "{name: logmel, segment_s: 3, segment_hop_s: 2}", "{name: logmel, segment_s: 0.2}"
+OF_NOTES = "{name: logmel, segment_s: 1, segment_hop_s: 1}"  # as mule2022 cuts those of NSynth
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +65,7 @@ def experiment(folder: Path, task: str, kind: Kind, dataset: str) -> Path:
     blocks = [
         f"  - {{task: {{name: {task}, aggregation: {aggregation}}}, datasets: [{dataset}], "
         f"representations: [{heard}], probes: [{', '.join(probes)}]}}"
-        for aggregation, heard in (("embedding_mean", AVERAGED), ("prediction", APART))
+        for aggregation, heard in (("embedding_mean", OF_NOTES if kind == "pitch" else AVERAGED), ("prediction", APART))
         if (probes := fitting(kind, aggregation))
     ]
     file = folder / "protocols.yml"
@@ -145,6 +146,16 @@ def test_a_run_remarks_that_of_a_protocol_only_the_probes_are_followed(own_home:
         "tone: marble1~3 is published with aggregation: prediction; here it is aggregation: embedding_mean. "
         "Only its probes are the protocol's."
     )
+
+
+def test_a_probe_with_segments_of_its_own_is_remarked_on_by_these(own_home: Path, tmp_path: Path) -> None:
+    both = "{preset: mule2022~3, only: [gtzan, nsynth_instrument]}"
+    notes = earmark.run(tones(tmp_path, both), quiet=True).notes
+    here = "here it is segment_s: 0.2, no segment_hop_s. Only its probes are the protocol's."
+    assert [note for note in notes if "is published with" in note] == [
+        f"tone: mule2022~3 is published with segment_s: 3, segment_hop_s: 2; {here}",
+        f"tone: mule2022~3/nsynth_instrument is published with segment_s: 4, segment_hop_s: 4; {here}",
+    ]
 
 
 def test_the_shipped_experiment_has_every_preset_and_follows_what_each_says_beside_its_probes() -> None:

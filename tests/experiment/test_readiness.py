@@ -94,14 +94,15 @@ def test_a_protocol_of_which_only_the_probes_are_followed_is_said() -> None:
     )
     (cut,) = notes_of("studio_pitch", "{preset: mule2022~20, only: [nsynth_pitch]}", "{name: logmel, segment_s: 2}")
     assert cut == (
-        "studio_pitch: mule2022~20 is published with segment_s: 3, segment_hop_s: 2; here it is segment_s: 2, "
-        "no segment_hop_s. Only its probes are the protocol's."
+        "studio_pitch: mule2022~20/nsynth_pitch is published with segment_s: 1, segment_hop_s: 1; here it is "
+        "segment_s: 2, no segment_hop_s. Only its probes are the protocol's."
     )
 
 
 def test_a_protocol_that_is_followed_is_not_remarked_upon() -> None:
-    cut = "{name: logmel, segment_s: 3, segment_hop_s: 2}"
-    assert notes_of("studio_pitch", "{preset: mule2022, only: [nsynth_pitch]}", cut) == []
+    cut, notes = ("{{name: logmel, segment_s: {}, segment_hop_s: {}}}".format(*one) for one in ((3, 2), (1, 1)))
+    assert notes_of("studio_key", "{preset: mule2022, only: [giantsteps_key]}", cut) == []
+    assert notes_of("studio_pitch", "{preset: mule2022, only: [nsynth_pitch]}", notes) == []
     averaged = "{name: studio_key, aggregation: prediction}"
     assert notes_of(averaged, "{preset: marble2-fixed~9, only: [giantsteps_key]}") == []
 

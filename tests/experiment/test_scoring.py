@@ -7,7 +7,13 @@ import polars as pl
 
 import earmark
 from earmark.analysis.trust import Basis
-from earmark.experiment.scoring import Frame
+from earmark.experiment.jobs import Scoring
+from earmark.experiment.pairings import Pairing, Part
+from earmark.experiment.scoring import Frame, Heard, numbers
+from earmark.experiment.spec import RepresentationChoice
+from earmark.experiment.subjects import Placed, Subject
+from earmark.nouns import Clip
+from earmark.tasks import Task
 from tests.runs import made_runs
 from tests.test_run import make_tones, tones
 
@@ -78,3 +84,20 @@ def test_made_predictions_have_the_columns_of_real_ones(tones: Path, tmp_path: P
     targets = np.zeros(5, int)
     made = made_runs.write(tmp_path / "made", {"a/M1": np.zeros((1, 5, 3))}, targets)
     assert pl.read_parquet(next((made.folder / "predictions").glob("*.parquet"))).schema == real.schema
+
+
+def fold_of(tests: str, classes: str) -> Heard:
+    """Return a fold whose test clips are of these classes, each heard as the first of them."""
+    clips = tuple(Placed("d", Clip(f"{one}{i}", Path(), targets={"x": one})) for i, one in enumerate(tests))
+    subject = Subject(Task("t", "x", "multiclass"), "d", "1", "kfold-2", 0, (), (), clips, tuple(classes))
+    predictions = np.zeros((1, len(clips), len(classes)))
+    predictions[:, :, 0] = 1
+    return Heard(subject, Part(clips, (("key",) * len(clips),)), predictions)
+
+
+def test_the_labels_of_a_mean_over_folds_are_those_that_some_fold_could_score() -> None:
+    folds = [fold_of("aabb", "ab"), fold_of("abab", "abc"), fold_of("aaaa", "abd")]
+    pairing = Pairing(folds[0].subject, RepresentationChoice("logmel"), folds[0].part, folds[0].part, {}, "key")
+    job = Scoring(pairing, None, (0,), ("p",), ("accuracy",), {}, 20, 0.95, (), 1.0)
+    assert {number.n_labels for number in numbers(job, folds)} == {2}, "nobody has a test clip of c or d"
+    assert {number.n_labels for number in numbers(job, [*folds, fold_of("ab" * 2 + "c", "abc")])} == {3}

@@ -90,6 +90,7 @@ AT: dict[type[Shape], dict[str, str]] = {
         "seeds": "experiments.0.seeds=[1]",
         "per": "experiments.0.per=[z]",
         "train_shares": "experiments.0.train_shares=[0.5]",
+        "share_of": "experiments.0.share_of=groups",
         "codelength": "experiments.0.codelength=true",
     },
     _shape.TaskShape: {
@@ -114,6 +115,11 @@ AT: dict[type[Shape], dict[str, str]] = {
     _shape.StepShape: {
         "type": "experiments.0.deformations.one.0.type=GainTransition",
         "params": "experiments.0.deformations.one.0.params={}",
+    },
+    _shape.SweptShape: {"sweep": "experiments.0.deformations.few.0.params.gain_db.sweep=[2, 4]"},
+    _shape.RangeShape: {
+        key: f"experiments.0.deformations.few.0.params.gain_db.sweep.{key}={value}"
+        for key, value in {"first": "4", "last": "8", "step": "4"}.items()
     },
     _shape.RepresentationShape: {
         key: f"experiments.0.representations.0.{key}={value}"
@@ -164,8 +170,10 @@ AT: dict[type[Shape], dict[str, str]] = {
                 "keep": "last",
                 "average": "logits",
                 "standardise_targets": "false",
+                "power_rule": "mir_ref",
             }.items()
         },
+        "penalised_loss": "experiments.0.probes.1={kind: mlp, name: own, stop_criterion: loss, penalised_loss: true}",
         "plateau_factor": "experiments.0.probes.2.plateau_factor=0.7",
         "plateau_patience": "experiments.0.probes.2.plateau_patience=7",
         "c": "experiments.0.probes.3.c=2",

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from earmark.errors import UserError
-from earmark.probes import knn, logistic
-from earmark.probes.base import Examples, Problem
+from earmark.probes import knn, logistic, own_recipe
+from earmark.probes.base import Examples, Job, Problem
 from earmark.probes.codelength import DOUBT, SHARES, online_codelength
+from earmark.probes.fit import fit
+from earmark.probes.kinds import fewest_for_warm_up
+from earmark.probes.portions import part
 from earmark.probes.recipe import Recipe
 from tests.probes.drawn import drawn, in_rows
 
@@ -55,6 +58,9 @@ def test_an_oracle_costs_only_what_it_cannot_know() -> None:
     found = online_codelength(problem, knn.Recipe(1), 0)
     surprise = -np.log2(DOUBT / 4)
     for portion in found.portions[1:]:
+        if portion.n_known == 1:
+            assert portion.bits == 2 * portion.n_coded, "of one class nothing is learned"
+            continue
         n_surprises = portion.bits / surprise
         assert n_surprises == pytest.approx(round(n_surprises), abs=1e-3)
         if portion.n_known >= 50:
@@ -81,6 +87,38 @@ def test_clips_of_several_rows_are_coded_once_each() -> None:
     found = online_codelength(rows, LOGISTIC, 0)
     assert found.uniform_bits == 240
     assert sum(one.n_coded for one in found.portions) == 120
+
+
+@pytest.mark.parametrize("name", ["LogisticRegression", "RidgeClassifier"])
+def test_an_estimator_that_needs_two_classes_is_fitted_once_there_are_two(name: str) -> None:
+    # One clip in twenty is of the second class, so the first portions are all of the first.
+    problem = drawn("multiclass", n_train=60)
+    targets = (np.arange(60) % 20 == 19).astype(np.int64)
+    problem = replace(problem, train=replace(problem.train, targets=targets), n_outputs=2, classes=("a", "b"))
+    problem = replace(problem, valid=replace(problem.valid, targets=problem.valid.targets % 2))
+    found = online_codelength(problem, own_recipe.Recipe(f"sklearn.linear_model:{name}"), 0)
+    uniform = [one.n_known for one in found.portions if one.bits == one.n_coded]
+    assert 1 in uniform
+    assert found.portions[-1].n_known not in uniform
+
+
+def test_a_warm_up_that_the_known_clips_do_not_outlast_is_coded_uniformly() -> None:
+    problem = drawn("multiclass", n_train=60)
+    for recipe in (
+        Recipe(epochs=2, batch_size=10, warm_up_steps=4),
+        Recipe(epochs=2, batch_size=10, warm_up_steps=4, drop_last=True),
+        Recipe((8,), epochs=2, batch_size=10, warm_up_steps=4, batch_norm=True),
+    ):
+        fewest = fewest_for_warm_up(recipe)
+        few = replace(problem, train=part(problem.train, np.arange(fewest - 1)))
+        enough = replace(problem, train=part(problem.train, np.arange(fewest)))
+        assert fit(enough, [Job(recipe, 0)])
+        with pytest.raises(UserError, match="Expected warm_up_steps below the 4 steps of training"):
+            fit(few, [Job(recipe, 0)])
+        found = online_codelength(problem, recipe, 0)
+        assert [one.bits == 2 * one.n_coded for one in found.portions] == [
+            one.n_known < fewest for one in found.portions
+        ]
 
 
 def test_values_have_no_code() -> None:

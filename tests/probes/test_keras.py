@@ -1,13 +1,14 @@
 """Keras itself as the oracle: its L2, its losses and its Adam, on the same batches from the same first weights."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from earmark.nouns import Kind
 from earmark.probes.recipe import hidden_sizes
-from tests.golden.keras.make import DIM, GOLDEN, KINDS, N_OUTPUTS, RECIPE, SEED, material
+from tests.golden.keras.make import DIM, GOLDEN, KINDS, N_OUTPUTS, RECIPE, SEED, STOPPING, learnable, material
 from tests.probes.fitting import fit_seeds, problem_of
 
 LEARNED = json.loads(GOLDEN.read_text(encoding="utf-8"))
@@ -32,6 +33,19 @@ def test_half_the_penalty_of_keras_would_be_another_probe(kind: Kind) -> None:
     [probe] = fit_seeds(problem_of(kind, pair, pair, N_OUTPUTS), halved, [SEED])
     weight = np.array(LEARNED[kind]["weights"][0][0])
     assert np.abs(probe.weights["dense.0.weight"] - weight).max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("loss", ["penalised", "plain"])
+def test_a_training_ends_where_keras_ends_it_by_the_validation_loss_with_the_penalty_or_without(
+    kind: Kind, loss: str
+) -> None:
+    recipe = replace(STOPPING, penalised_loss=loss == "penalised")
+    problem = problem_of(kind, learnable(kind, 1), learnable(kind, 2), N_OUTPUTS)
+    [probe] = fit_seeds(problem, recipe, [SEED])
+    ends = LEARNED[kind]["stopped"]
+    assert len(probe.history) == ends[loss] < STOPPING.epochs
+    assert kind == "regression" or ends["penalised"] != ends["plain"], "else this could not tell the two apart"
 
 
 def test_inferred_sizes_are_those_of_the_keras_layers() -> None:

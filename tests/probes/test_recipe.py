@@ -30,6 +30,20 @@ def test_a_power_that_is_exactly_odd_is_not_truncated_below_itself() -> None:
     assert hidden_sizes(Recipe(("power_infer",)), 27, 3) == (10,)  # 9, made even
 
 
+@pytest.mark.parametrize(("n_layers", "expected"), [(1, (392,)), (2, (266, 1020)), (3, (202, 768, 1710))])
+def test_mir_refs_power_rule_grows_with_depth(n_layers: int, expected: tuple[int, ...]) -> None:
+    # Source: the code of mir_ref, α = (768 − 14) / (layers + 1), α·i² + 14 truncated, odd numbers made even.
+    hidden: tuple[Any, ...] = ("power_infer",) * n_layers
+    recipe = Recipe(hidden, power_rule="mir_ref")
+    assert hidden_sizes(recipe, 768, 14) == expected
+    assert hidden_sizes(Recipe((8, "infer"), power_rule="mir_ref"), 768, 14) == (8, 266)
+
+
+def test_mir_refs_power_rule_is_refused_where_it_leaves_no_units() -> None:
+    with pytest.raises(UserError, match="layer 2 -2 units between 4 inputs and 20 outputs, which are more"):
+        hidden_sizes(Recipe(("power_infer",) * 2, power_rule="mir_ref"), 4, 20)
+
+
 def test_inferred_sizes_grow_where_there_are_more_classes_than_inputs() -> None:
     assert hidden_sizes(Recipe(("infer", "infer")), 12, 24) == (16, 20)
 
@@ -52,6 +66,8 @@ def test_inferred_sizes_are_taken_anew_for_every_representation() -> None:
         ({"dropout": 1.0, "hidden_units": (8,)}, "dropout"),
         ({"dropout": 0.1}, "hidden_units is empty"),
         ({"hidden_units": (0,)}, "hidden_units"),
+        ({"penalised_loss": True}, "penalised_loss is for the criterion loss, and neither is it"),
+        ({"power_rule": "mirref"}, "Unknown power_rule 'mirref'. Did you mean 'mir_ref'"),
     ],
 )
 def test_a_wrong_recipe_says_which_number_is_wrong(fields: dict[str, Any], text: str) -> None:

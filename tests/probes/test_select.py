@@ -148,6 +148,22 @@ def test_what_was_chosen_can_be_fitted_elsewhere() -> None:
     assert selected(first, selected(first, Recipe(MIXED)).settled).chosen.layer is None
 
 
+def test_a_choice_within_a_choice_is_settled_too_and_not_searched_again() -> None:
+    first, second = drawn("multiclass", layers=2), drawn("multiclass", layers=2, seed=8)
+    probe = selected(first, Recipe((Recipe(RIDGES), Recipe(MIXED)), (0, 1), first_fold_only=True))
+    again = selected(second, probe.settled)
+    inner, inner_again = probe.fitted, again.fitted
+    assert isinstance(inner, Selected)
+    assert isinstance(inner_again, Selected)
+    assert (len(inner.trials), len(again.trials), len(inner_again.trials)) == (4, 1, 1)
+    assert (again.chosen.layer, inner_again.chosen) == (probe.chosen.layer, inner.chosen)
+
+
+def test_a_search_of_the_first_fold_within_another_choice_is_refused() -> None:
+    with pytest.raises(UserError, match="first_fold_only counts for a whole choice, and here stands in a candidate"):
+        Recipe((Recipe(RIDGES, first_fold_only=True), knn.Recipe()))
+
+
 @pytest.mark.parametrize("layers", [(), (0, 2)])
 def test_a_saved_choice_comes_back_to_the_bit(layers: tuple[int, ...]) -> None:
     problem = replace(drawn("multiclass", layers=3), classes=tuple("abcd"))

@@ -72,5 +72,5 @@ def with_rows(run: Run) -> Run:
 def of_rows(run: Run, rows: list[Result]) -> Run:
     """Write these rows into a run's folder, and return the run with them."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    (run.folder / results.ROWS).write_bytes(results._lines(vars(row) for row in rows))
+    (run.folder / results.ROWS).write_bytes(results.lines(vars(row) for row in rows))
     return replace(run, rows=tuple(rows))

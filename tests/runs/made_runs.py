@@ -1,4 +1,4 @@
-"""Folders of runs whose predictions are made up, as `experiment/results.py` writes them."""
+"""Folders of runs whose predictions are made up, as `experiment/answered.py` writes them."""
 
 import json
 from collections.abc import Mapping, Sequence

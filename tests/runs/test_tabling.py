@@ -4,20 +4,27 @@ import csv
 import dataclasses
 import io
 import json
+from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from earmark.analysis.layouts import LAYOUTS
 from earmark.cli.app import app
 from earmark.cli.main import main as _verbs  # noqa: F401  # it joins the verbs to the app
-from earmark.errors import UserError
+from earmark.errors import EarmarkError, UnknownName, UserError
 from earmark.experiment import costs, results
 from earmark.experiment.costs import Cost
 from earmark.experiment.results import Run
 from earmark.nouns import Result
 from earmark.runs import compare, tabling
+from earmark.runs.ties import Ties
 from tests.analysis.test_tables import row
 from tests.analysis.test_writers import HOSTILE
 from tests.runs import made_runs
@@ -63,7 +70,7 @@ def test_ties_are_those_of_the_comparison(tmp_path: Path) -> None:
         for one in task.standings
     ]
     run = save(tmp_path / "made", rows)
-    (grid,) = tabling.tables(run, ties=True)
+    (grid,) = tabling.tables(run, is_tied=Ties(run).holds)
     tied = {head[0]: cells[0].tied for head, cells in zip(grid.row_heads, grid.cells, strict=True)}
     best = task.standings[0].system.partition(",")[0]
     untold = {
@@ -103,6 +110,50 @@ def test_rows_or_columns_replace_those_of_a_preset_and_alone_are_not_enough(tmp_
         tabling.tables(run, rows=["probe"])
 
 
+EVERY = [
+    row(**name, seed=seed, average=average, label=label, n_seeds=1 if seed is not None else 2, value=number / 40)
+    for number, (name, seed, (average, label)) in enumerate(
+        product(
+            ({"representation": "logmel"}, {"representation": "mfcc", "deformation": "snr0"}, {"probe": "constant"}),
+            (None, 0, 1),
+            (("micro", None), ("macro", None), (None, "piano"), (None, "oboe")),
+        )
+    )
+    if "probe" not in name or seed is None
+]
+
+
+def shown(runs: Run | Path, asked: Mapping[str, Any]) -> str:
+    """Return tables, or that there are none: what the error says of the rows depends on what was read."""
+    try:
+        return repr(tabling.tables(runs, **asked))
+    except EarmarkError:
+        return "refused"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *({"preset": name} for name in LAYOUTS),
+        {"freeze": {"label": "piano"}},
+        {"freeze": {"seed": 1}},
+        {"deviations": True},
+        {"rows": ["representation", "label"], "columns": ["deformation"]},
+        {"rows": ["representation"], "columns": ["seed"]},
+    ],
+    ids=str,
+)
+@settings(max_examples=20)
+@given(rows=st.lists(st.sampled_from(EVERY), unique=True, max_size=len(EVERY)))
+def test_the_rows_left_unread_would_change_no_table(
+    tmp_path_factory: pytest.TempPathFactory, asked: Mapping[str, Any], rows: list[Result]
+) -> None:
+    folder = tmp_path_factory.mktemp("run")
+    results.write_rows(folder, rows)
+    expected = shown(Run(folder, tuple(rows), ()), asked)
+    assert shown(folder, asked) == expected
+
+
 def said(*arguments: str) -> str:
     done = CliRunner().invoke(app, ["table", *arguments], catch_exceptions=False)
     assert done.exit_code == 0, done.output
@@ -126,6 +177,8 @@ def test_the_verb_writes_what_it_always_wrote_when_nothing_more_is_asked(tmp_pat
     assert "logmel (mean)" in said(str(run.folder), "--as", "latex")
     refused = CliRunner().invoke(app, ["table", str(run.folder), "--freeze", "probe"])
     assert (refused.exit_code, "expected --freeze column=value, got 'probe'" in refused.output) == (2, True)
+    refused = CliRunner().invoke(app, ["table", str(run.folder), "--markdown", "--as", "csv"])
+    assert (refused.exit_code, "leave out that or --as csv" in refused.output) == (2, True)
     refused = CliRunner().invoke(app, ["table", str(run.folder), "--folds", "--preset", "scores"])
     assert (refused.exit_code, "--per and --folds are of the table of one run" in refused.output) == (2, True)
 
@@ -139,3 +192,18 @@ def test_hostile_text_is_text_in_the_terminal(tmp_path: Path, preset: str | None
     assert "<script>alert('x')</script>" in text
     assert not {"\x1b", "\x00", "\u202e"} & {*text}
     assert "gnp[U+202E]exe.[U+2066]x" in text
+
+
+@pytest.mark.parametrize("preset", [None, "scores"])
+def test_an_average_that_no_score_has_is_refused(tmp_path: Path, preset: str | None) -> None:
+    folder = save(tmp_path / "a", [row(), row(average="macro")]).folder
+    with pytest.raises(UnknownName, match=r"Unknown average of these scores 'makro'\. Did you mean 'macro'"):
+        results.grids(folder, average="makro") if preset is None else tabling.tables(
+            folder, average="makro", preset=preset
+        )
+
+
+def test_where_there_is_no_run_yet_it_is_said_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARMARK_RUNS", str(tmp_path))
+    with pytest.raises(UserError, match=r"There is no run in '.*' yet, and none at 'latest': `earmark run FILE`"):
+        results.find("latest")

@@ -9,9 +9,11 @@ import unicodedata
 
 # They turn the text that follows: U+202E shows "gnp.exe" as "exe.png".
 TURNING = {*"\u061c\u200e\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
-MARKDOWN = re.compile(r"[\\`*<>|~&]|\](?=[(\[:])|(?<!\w)_|_(?!\w)|://")
+ENDS = "\n\r\t\v\f\x85\u2028\u2029"
+MARKDOWN = re.compile(r"[\\`*<>|~&$]|\](?=[(\[:])|(?<![^\W_])_|_(?![^\W_])|://")
 ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "|": "\\|", "://": "&#58;//"}
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
+LIGATURE = re.compile(r"(?<=-)(?=-)|(?<=,)(?=,)")
 LATEX = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
     **{sign: f"{{{sign}}}" for sign in "[]*"},  # after a line's end they would be its argument
@@ -24,8 +26,8 @@ LATEX = {
     '"': r"\char34{}",
     "'": r"\char39{}",
     "`": r"\char96{}",
-    "–": "--",
-    "—": "---",
+    "–": r"\textendash{}",
+    "—": r"\textemdash{}",
     "’": "'",
     "…": r"\dots{}",
     "±": r"$\pm$",
@@ -54,15 +56,18 @@ ACCENTS = {
 
 def plain(text: str) -> str:
     """Return text on one line; what would act on a terminal or turn the line is named: "[U+001B]"."""
-    return "".join(map(_visible, text))
+    return text if text.isprintable() else "".join(map(_visible, text))
 
 
 def _visible(character: str) -> str:
-    if character in "\n\r\t\v\f\x85\u2028\u2029":
-        return " "
-    if character in TURNING or unicodedata.category(character) in ("Cc", "Cs"):
-        return f"[U+{ord(character):04X}]"
-    return character
+    return " " if character in ENDS else _named(character)
+
+
+def _named(character: str) -> str:
+    """Return a character, or the name of one that acts on a terminal, turns the line, or is none."""
+    is_none = ord(character) & 0xFFFE == 0xFFFE or "\ufdd0" <= character <= "\ufdef"
+    acts = character in TURNING or unicodedata.category(character) in ("Cc", "Cs")
+    return f"[U+{ord(character):04X}]" if acts or is_none else character
 
 
 def markdown(text: str) -> str:
@@ -76,13 +81,17 @@ def html(text: str) -> str:
 
 
 def csv(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula: an apostrophe stands before what could be one."""
-    return f"'{text}" if FORMULA.match(text) else text
+    """Return text that no spreadsheet takes for a formula: an apostrophe stands before what could be one.
+
+    What acts on a terminal is named as `plain` does, but for tabs and the ends of lines: its quotes hold them.
+    """
+    said = "".join(one if one in "\t\n\r" else _named(one) for one in text)
+    return f"'{said}" if FORMULA.match(said) else said
 
 
 def latex(text: str) -> str:
     """Return text as any TeX engine sets it. What pdfTeX has no letter for is named: "[U+1F600]"."""
-    return "".join(map(_set, plain(text)))
+    return LIGATURE.sub("{}", "".join(map(_set, plain(text))))
 
 
 def _set(character: str) -> str:

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from earmark.analysis import trust
 from earmark.nouns import Result
 
 Show = Literal["value", "interval", "seeds"]
 """What stands in a cell: the score, with its interval, or with its standard deviation and number of seeds."""
 UNTOLD, NARROW, TIED = "°", "†", "≈"
+NARROW_BECAUSE = "too few clips, or groups where these are resampled, or too few that are right, wrong or of a label"
+"""The rules are those of analysis/trust.py."""
 NOT_SCORED, UNDEFINED = "not scored", "undefined"
+SEEDS = "seeds"
+"""Of lines: a number of seeds, which names none."""
 MOST_NAMED = 5
 ROUNDING = 1e-12
 
@@ -23,7 +26,8 @@ class Cell:
 
     `untold`: the interval holds the constant predictor's score. `narrow`: it is too narrow to be believed. `tied`: a
     paired test did not tell it from the best. `n` counts clips. `seed_deviation`: standard deviation over seeds
-    (ddof 1), None of one seed. `missing`: NOT_SCORED where there is no row, UNDEFINED where the row has no number.
+    (ddof 1), None of one seed; `n_seeds` 0: it is no score. `missing`: NOT_SCORED where there is no row, UNDEFINED
+    where the row has no number.
     """
 
     value: float | None
@@ -55,7 +59,7 @@ class Cell:
         number = format(self.value, form)
         if show == "interval" and self.low is not None and self.high is not None:
             number += f" [{format(self.low, form)}, {format(self.high, form)}]"
-        if show == "seeds":
+        if show == "seeds" and self.n_seeds:
             spread = "" if self.seed_deviation is None else f" ± {format(self.seed_deviation, form)}"
             number += f"{spread} ({self.n_seeds})"
         return number + self.marks
@@ -94,20 +98,23 @@ class Grid:
         found = [cell for line in self.cells for cell in line]
         if show == "interval" and self.interval:
             yield f"Mean over seeds [{self.interval}]."
-        if show == "seeds":
+        if show == "seeds" and any(cell.n_seeds for cell in found):
             yield "Mean over seeds ± their standard deviation (number of seeds); no interval."
         if any(cell.untold for cell in found):
             yield f"{UNTOLD} cannot be told from the constant predictor."
         if any(cell.narrow for cell in found):
-            yield f"{NARROW} interval too narrow to be believed: {trust.REASON}."
+            yield f"{NARROW} interval too narrow to be believed: {NARROW_BECAUSE}."
         if any(cell.tied for cell in found):
             yield f"{TIED} not told apart from the best by a paired permutation test on the same clips."
 
     def _missing(self) -> Iterator[str]:
+        names = [
+            [part for name, part in zip(self.row_by, head, strict=True) if name != SEEDS] for head in self.row_heads
+        ]
         for reason, what in ((NOT_SCORED, "– not scored"), (UNDEFINED, "undefined, no number for these clips")):
             places = [
                 " under ".join(filter(None, (_joined(head), _joined(column))))
-                for head, line in zip(self.row_heads, self.cells, strict=True)
+                for head, line in zip(names, self.cells, strict=True)
                 for column, cell in zip(self.column_heads, line, strict=True)
                 if cell.missing == reason
             ]

@@ -92,7 +92,7 @@ def _grid(
         cell = cell_of(one.row, constants.get(_clips_of(one.row)), top.value if top else None, bold_within)
         tied = bool(is_tied and top and top is not one.row and one.row is one.beside and is_tied(top, one.row))
         deviation = deviations.get(_seedless(one.row)) if deviations and one.row.seed is None else None
-        cells[place] = replace(cell, tied=tied, seed_deviation=deviation)
+        cells[place] = replace(cell, tied=tied, seed_deviation=deviation) if tied or deviation is not None else cell
     lines = _sorted(axes.row_by, dict.fromkeys(line for line, _ in placed))
     columns = _sorted(axes.column_by, dict.fromkeys(column for _, column in placed))
     absent = Cell(None, None, None, missing=NOT_SCORED)
@@ -102,7 +102,7 @@ def _grid(
         axes.row_by,
         axes.column_by,
         tuple(_head(axes.row_by, line) for line in lines),
-        tuple(_head(axes.column_by, column) for column in columns),
+        tuple(_column_head(axes.column_by, column) for column in columns),
         tuple(tuple(cells.get((line, column), absent) for column in columns) for line in lines),
         _interval(shown),
         (*_readings(rows), *notes_of(shown)),
@@ -230,6 +230,12 @@ def _head(names: Sequence[str], key: Key) -> tuple[str, ...]:
         means[name] if value is None and name in means else text_of(value)
         for name, value in zip(names, key, strict=True)
     )
+
+
+def _column_head(names: Sequence[str], key: Key) -> tuple[str, ...]:
+    """Return a column's head, numbers with what they count: the name of a line stands over it, a column's nowhere."""
+    texts = zip(names, key, _head(names, key), strict=True)
+    return tuple(f"{name} {text}" if _is_number(value) else text for name, value, text in texts)
 
 
 def _title(fixed: Mapping[str, Any], rows: Sequence[Result]) -> str:

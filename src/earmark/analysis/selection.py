@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any
 
 from earmark.analysis.layouts import COLUMNS
+from earmark.analysis.tables import check_average
 from earmark.errors import DataError, UnknownName
 from earmark.nouns import Result
 
@@ -53,12 +54,14 @@ def choose(
     """Return the rows with the frozen values; of columns neither frozen nor in `free`, those that stand for all.
 
     They are: the mean over seeds, all labels together, the mean over folds where there is one, and of each task the
-    first metric and average. Raises UnknownName for a frozen value that no row has, DataError where nothing is left.
+    first metric and average. Raises UnknownName for a frozen value or an average that no row has, DataError where
+    nothing is left.
     """
     held = list(rows)
     systems = [row for row in held if row.probe != CONSTANT]
     if not systems:
         raise DataError("Expected scores of at least one probe, found none. Finish the run first: `earmark run FILE`.")
+    check_average(average, held)
     given = dict(frozen) if metric is None else {**frozen, "metric": metric}
     wanted = {name: _value(name, value, systems) for name, value in given.items()}
     for name in ("label", "seed"):

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from earmark.analysis.grid import NOT_SCORED, Cell, Grid, cell_of, is_defined
-from earmark.errors import DataError
+from earmark.analysis.grid import NOT_SCORED, SEEDS, Cell, Grid, cell_of, is_defined
+from earmark.errors import DataError, UnknownName
 from earmark.nouns import Result
 
 OF_TRAINING = ("compression", "codelength_bits")  # what is measured of the training clips
@@ -57,12 +57,12 @@ class Table:
         absent = Cell(None, None, None, missing=NOT_SCORED)
         return Grid(
             self.title,
-            ("representation", "probe", "seeds"),
+            ("representation", "probe", SEEDS),
             ("condition",),
             tuple((line.representation, line.probe, str(line.n_seeds)) for line in self.lines),
             tuple((column,) for column in self.columns),
             tuple(tuple(cell or absent for cell in line.cells) for line in self.lines),
-            f"{self.ci_level:.0%} interval: {self.ci_method}",
+            f"{self.ci_level:.0%} interval: {self.ci_method}" if self.ci_method else "",
             (*failed, *filter(None, (self.doubt.strip(),))),
         )
 
@@ -73,8 +73,11 @@ def tables(
     """Return one table for each task, dataset, split and share of the training clips: the mean over seeds of a metric.
 
     Folds are averaged, or also a table each. `metric` None takes each task's primary one, the first of its rows;
-    `average` None likewise. Raises DataError for a metric by which a task was not scored.
+    `average` None likewise, and where a metric has no such average. Raises DataError for a metric by which a task was
+    not scored, UnknownName for an average that no metric has.
     """
+    rows = list(rows)
+    check_average(average, rows)
     partitions: dict[tuple[str, str, str, int | None, float], list[Result]] = {}
     for row in rows:
         if row.seed is None and row.label is None:
@@ -89,6 +92,13 @@ def tables(
         for part in of_metric
         if every_fold or part[0].fold is None or _without_fold(part[0]) not in averaged
     )
+
+
+def check_average(average: str | None, rows: Iterable[Result]) -> None:
+    """Raise UnknownName for an average by which no row was scored."""
+    known = dict.fromkeys(row.average for row in rows if row.average is not None)
+    if average is not None and known and average not in known:
+        raise UnknownName("average of these scores", average, known)
 
 
 def _task_of(row: Result) -> tuple[str, str, str]:
@@ -140,9 +150,14 @@ def partition_of(row: Result) -> tuple[str, str, str, int | None, float]:
 
 def clips_said(n: int, n_groups: int | None, metric: str) -> str:
     """Return of how much a number is: "96 test clips in 12 groups". `n` 0: another toolkit's, which did not say."""
-    groups = f" in {n_groups} groups" if n_groups else ""
-    clips = "training clips" if metric in OF_TRAINING else "test clips"
-    return f"{n} {clips}{groups}" if n else f"a number of {clips} that is not told"
+    clips = "training clip" if metric in OF_TRAINING else "test clip"
+    groups = f" in {counted(n_groups, 'group')}" if n_groups else ""
+    return f"{counted(n, clips)}{groups}" if n else f"a number of {clips}s that is not told"
+
+
+def counted(n: int, what: str) -> str:
+    """Return a number with what it counts: "1 clip", "2 clips"."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def lower_is_better(metric: str) -> bool:

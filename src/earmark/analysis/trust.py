@@ -14,7 +14,6 @@ from scipy.stats import skew
 from earmark.analysis.stats import ROUNDING, Array
 from earmark.errors import DataError
 
-REASON = "too few clips, or groups where these are resampled, or too few that are right, wrong or of a label"
 FEWEST_DRAWN = 15
 """So many clips (groups) must be resampled."""
 FEWEST_OF_LABELS = 30

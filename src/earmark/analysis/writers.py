@@ -38,7 +38,7 @@ def markdown(found: Iterable[Grid], show: Show = "interval") -> str:
 
 def _markdown(grid: Grid, show: Show) -> Iterator[str]:
     heads = [*grid.row_by, *(", ".join(filter(None, head)) for head in grid.column_heads)]
-    yield f"**{escapes.markdown(grid.title)}**"
+    yield f"**{escapes.markdown(grid.title).strip()}**"
     yield ""
     yield _piped(map(escapes.markdown, heads))
     yield _piped(["---"] * len(heads))

@@ -31,8 +31,11 @@ EXPERIMENT = "experiment.yml"
 NEEDED = (EXPERIMENT, results.ROWS, results.LEAKAGE, "environment.json")
 PAGE = "report.html"
 FILES = (*NEEDED, ingredients.FILE, costs.FILE, PAGE)
-SOUND = b"data:audio"
-"""How a page holds audio, which no bundle may: its licence may forbid it."""
+KEPT_BACK = {
+    b"data:audio": "it holds audio. Make one without.",
+    b"file:/": "it says where audio lies on this machine. Once unpacked, `earmark report FOLDER` makes one.",
+}
+"""What no page in a bundle may hold, and why: the licence of audio may forbid it, and places are nobody's business."""
 SAFE = re.compile(r"(predictions/)?[\w-][\w.-]*", re.ASCII)
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 READABLE = 0o644 << 16
@@ -74,8 +77,8 @@ def bundle(run: Path | str, output: Path | None = None) -> Bundle:
         raise UserError(f"There is something else at '{target}' already. Remove it, or give another name with -o.")
     durable.write_file(target, packed)
     notes = list(_places_of(held[EXPERIMENT]))
-    if (folder / PAGE).is_file() and PAGE not in held:
-        notes.append(f"{PAGE} is left out, since it holds audio. Make one without.")
+    if reason := _kept_back(folder):
+        notes.append(f"{PAGE} is left out, since {reason}")
     return Bundle(target, folder.name, __version__, files, tuple(notes))
 
 
@@ -86,7 +89,7 @@ def _of_run(folder: Path) -> dict[str, bytes]:
             f"Expected a finished run at '{folder}'; it lacks {', '.join(missing)}. Run its experiment again."
         )
     found = {name: (folder / name).read_bytes() for name in FILES if (folder / name).is_file()}
-    if SOUND in found.get(PAGE, b""):
+    if _kept_back(folder):
         del found[PAGE]
     index = f"predictions/{predictions.INDEX}"
     for one in predictions.index(folder):
@@ -94,10 +97,16 @@ def _of_run(folder: Path) -> dict[str, bytes]:
     return {**found, index: (folder / index).read_bytes(), results.FAILURES: _failures(folder)}
 
 
+def _kept_back(folder: Path) -> str:
+    """Return why the page of a run must not be packed; "" where it may, or where there is none."""
+    page = (folder / PAGE).read_bytes() if (folder / PAGE).is_file() else b""
+    return next((reason for mark, reason in KEPT_BACK.items() if mark in page), "")
+
+
 def _failures(folder: Path) -> bytes:
     """Return failures.jsonl with the names of files alone: where they lay is nobody's business."""
     file = folder / results.FAILURES
-    entries = map(json.loads, file.read_text("utf-8").splitlines()) if file.is_file() else ()
+    entries = map(json.loads, file.read_bytes().splitlines()) if file.is_file() else ()
     named = ({**one, "path": PurePath(one["path"]).name} for one in entries)
     return b"".join(json.dumps(one, ensure_ascii=False).encode() + b"\n" for one in named)
 

@@ -23,7 +23,9 @@ def run(
         "only-missing"
     ),
     on_error: Annotated[Literal["skip", "stop"], typer.Option(help="at a clip that cannot be read")] = "skip",
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="where representations compute")] = "auto",
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="where representations compute and networks are fitted")
+    ] = "auto",
     quiet: Quiet = False,
 ) -> None:
     """Run an experiment, computing only what is missing, and print its table."""
@@ -100,10 +102,11 @@ def compare(
     from dataclasses import asdict
 
     from earmark.runs import compare as comparing
+    from earmark.show.said import said
 
     how_many = permutations or comparing.PERMUTATIONS
     found = comparing.compare(run_name, metric, average, deformation, baseline, how_many)
-    print(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else found.markdown)
+    print(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else said(found.markdown))
 
 
 @app.command()

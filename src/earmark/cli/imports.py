@@ -23,10 +23,10 @@ def import_(
 ) -> None:
     """Make a run of another toolkit's result files, marked unverified. Pickles are refused."""
     from earmark import importers
-    from earmark.show import runs
+    from earmark.show.said import remark
 
     found = importers.read(format_name, path, task=task, dataset=dataset, representation=representation)
     for note in found.notes:
-        runs.remark(f"note: {note}")
+        remark(f"note: {note}")
     folder = importers.into(found, run_name)
     print(f"Numbers: {len(found.rows)}, files: {len(found.files)}. Results: {folder}")

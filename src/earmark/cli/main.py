@@ -6,7 +6,7 @@ from types import TracebackType
 
 import typer
 
-from earmark.cli import data, experiments, imports, runs, tables  # noqa: F401  # their verbs join the app
+from earmark.cli import data, experiments, imports, pages, runs, serving, tables  # noqa: F401  # their verbs join the app
 from earmark.cli.app import app
 from earmark.errors import EarmarkError
 
@@ -25,7 +25,9 @@ def main() -> None:
     try:
         typer.main.get_command(app)()  # not app(): it would put a hook of its own in place of ours
     except EarmarkError as error:
-        print(f"earmark: {error}", file=sys.stderr)
+        from earmark.show.said import remark
+
+        remark(f"earmark: {error}")
         sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code == INTERRUPTED:  # typer has caught the interrupt, and says nothing

@@ -40,9 +40,10 @@ def diff(
 ) -> None:
     """Say what differs between two runs: file, software, data, numbers, and which by more than chance."""
     from earmark.runs import diff as differing
+    from earmark.show.said import said
 
     found = differing.diff(run_a, run_b, metric, average, _renamed(rename), permutations)
-    print(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else found.markdown)
+    print(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else said(found.markdown))
 
 
 @app.command()
@@ -58,10 +59,11 @@ def gate(
 ) -> None:
     """Say whether a run holds the scores of a baseline: exit 1 where one fell below its interval, or for certain."""
     from earmark.runs import gate as gating
+    from earmark.show.said import said
 
     found = gating.gate(run_name, baseline, metric, average, tolerance, _renamed(rename), permutations)
     plain = {"passed": found.passed, **asdict(found)} if as_json else {}
-    print(json.dumps(plain, ensure_ascii=False, indent=1) if as_json else found.markdown)
+    print(json.dumps(plain, ensure_ascii=False, indent=1) if as_json else said(found.markdown))
     raise typer.Exit(0 if found.passed else 1)
 
 
@@ -72,11 +74,11 @@ def bundle(
 ) -> None:
     """Pack a run into one zip file with citations and checksums, without audio."""
     from earmark.bundles import archive
-    from earmark.show import runs
+    from earmark.show.said import remark
 
     made = archive.bundle(run_name, output)
     for note in made.notes:
-        runs.remark(f"note: {note}")
+        remark(f"note: {note}")
     print(f"{made.file}: {len(made.files)} files, {made.file.stat().st_size / 1e6:.1f} MB")
 
 
@@ -85,13 +87,16 @@ def reproduce(
     file: Annotated[Path, typer.Argument(metavar="BUNDLE", help="a file that `earmark bundle` made")],
     run_id: RunId = None,
     jobs: Jobs = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="where representations compute")] = "auto",
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="where representations compute and networks are fitted")
+    ] = "auto",
     tolerance: Annotated[float, typer.Option(help="by how much a number may differ")] = 0.0,
     from_store: Annotated[bool, typer.Option("--from-store", help="take what is in the store; checks less")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Compute a bundle's run again, here: exit 0 where every number is the same, 1 where not, with what differs."""
     from earmark.bundles import reproduction
+    from earmark.show.said import said
 
     found = reproduction.reproduce(
         file,
@@ -102,6 +107,6 @@ def reproduce(
         from_store=from_store,
         quiet=quiet,
     )
-    print(found.markdown)
+    print(said(found.markdown))
     print(f"\nResults: {found.run.folder}")
     raise typer.Exit(0 if found.is_same else 1)

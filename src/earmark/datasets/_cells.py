@@ -100,12 +100,12 @@ def _number(label: str, where: str, value: object) -> Target:
 
 def _pitch(label: str, where: str, value: object) -> Target:
     found = number(value)
-    if found is None or found != int(found) or int(found) not in MIDI_RANGE:
+    if found is None or not MIDI_RANGE[0] <= found <= MIDI_RANGE[-1]:
         raise DataError(
             f"{where}: '{label}': expected a MIDI number from 0 to 127, 60 for middle C, got {value!r}. "
             f"A column of pitch names is read as classes when it is called '{label}:class'."
         )
-    return int(found)
+    return int(found) if found == int(found) else found
 
 
 def _tags(label: str, where: str, value: object) -> Target:

@@ -12,7 +12,7 @@ Columns (only `path` is required):
 
 Without a group, regions of one file are one group. A label column's type, from all its filled cells:
 
-    the column is called pitch or midi     MIDI numbers (int, 0 to 127)
+    the column is called pitch or midi     MIDI numbers, 0 to 127; 60.4 is 40 cents above middle C
     all are numbers                        regression (float)
     any holds "|"                          several classes ("rock|live" → tuple; "|" alone is no class at all),
                                            or several numbers when every part is one ("0.1|0.7")

@@ -1,17 +1,19 @@
 """From the shape of a file to typed choices: names of tasks and presets resolved, impossible combinations refused."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from earmark.analysis.descriptors import DESCRIPTORS, PREFIX
-from earmark.deformations import CLEAN, Chain, Step
+from earmark.deformations import CLEAN, Chain
 from earmark.errors import UnknownName, hint
+from earmark.experiment import _sweeps
 from earmark.experiment._choices import (
     Block,
     DatasetChoice,
     ProbeChoice,
     RepresentationChoice,
+    ShareOf,
     SplitType,
     TaskChoice,
 )
@@ -52,9 +54,18 @@ def build(shape: BlockShape, item: Item) -> Block:
         metrics=_metrics(shape.metrics, task.task, parts.get("metrics", item)),
         seeds=_seeds(shape.seeds, parts.get("seeds", item)),
         train_shares=tuple(sorted(set(shape.train_shares or ()))),
+        share_of=_share_of(shape, parts),
         codelength=shape.codelength,
         per=_per(shape.per, task.task, parts.get("per", item)),
     )
+
+
+def _share_of(shape: BlockShape, parts: Mapping[str, Item]) -> ShareOf:
+    if "share_of" in parts and not shape.train_shares:
+        raise parts["share_of"].key.error(
+            "share_of says what train_shares are of, and there are none. Add them, or leave it out."
+        )
+    return shape.share_of
 
 
 def _require_grain(choice: ProbeChoice, aggregation: str, item: Item) -> None:
@@ -145,36 +156,18 @@ def _dataset(shape: DatasetShape, task: Task, item: Item) -> DatasetChoice:
 
 
 def _chains(shape: BlockShape, item: Item) -> tuple[Chain, ...]:
-    chains = []
+    found: dict[str, Chain] = {}
     for name, steps in shape.deformations.items():
+        place = item.fields[name].key
         if name == CLEAN.name:
-            raise item.fields[name].key.error("Clean audio is always scored. Leave 'clean' out, or rename the chain.")
-        chain = Chain(name, tuple(Step(step.type, dict(step.params)) for step in steps), shape.deformation_seed)
-        for step, one in zip(chain.steps, item.fields[name].entries, strict=True):
-            _fixed(step, one)
-        chains.append(chain)
-    steps_of = [chain.steps for chain in chains]
-    for index, chain in enumerate(chains):
-        if chain.steps in steps_of[:index]:
-            twin = chains[steps_of.index(chain.steps)].name
-            raise item.fields[chain.name].key.error(
-                f"Chain '{chain.name}' is the same as '{twin}'. Keep one of the two."
-            )
-    return tuple(chains)
-
-
-def _fixed(step: Step, item: Item) -> None:
-    for low in [name for name in step.params if name.startswith("min_")]:
-        high = "max_" + low[4:]
-        if high in step.params and step.params[low] != step.params[high]:
-            raise (
-                item.fields["params"]
-                .fields[high]
-                .error(
-                    f"Expected {high} to equal {low}, {step.params[low]}, got {step.params[high]}: "
-                    "a range belongs to a severity sweep. Write one value for both, or one chain for each severity."
-                )
-            )
+            raise place.error("Clean audio is always scored. Leave 'clean' out, or rename the chain.")
+        for chain in _sweeps.chains(name, steps, item.fields[name], shape.deformation_seed):
+            if chain.name in found:
+                raise place.error(f"Chain '{chain.name}' stands here a second time. Keep one of the two.")
+            if twin := next((other.name for other in found.values() if other.steps == chain.steps), None):
+                raise place.error(f"Chain '{chain.name}' is the same as '{twin}'. Keep one of the two.")
+            found[chain.name] = chain
+    return tuple(found.values())
 
 
 def _representation(shape: RepresentationShape) -> RepresentationChoice:

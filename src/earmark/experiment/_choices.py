@@ -93,6 +93,9 @@ class TaskChoice:
     aggregation: Aggregation = "embedding_mean"
 
 
+ShareOf = Literal["clips", "groups"]
+
+
 @dataclass(frozen=True)
 class Block:
     """One task and what it is crossed with. Clean is always scored and is not among `deformations`.
@@ -110,6 +113,7 @@ class Block:
     seeds: tuple[int, ...]
     per: tuple[str, ...] = ()
     train_shares: tuple[float, ...] = ()
+    share_of: ShareOf = "clips"
     codelength: bool = False
 
 
@@ -173,7 +177,12 @@ def _plain_block(block: Block) -> dict[str, object]:
         "probes": [_plain_probe(one) for one in block.probes],
         "metrics": block.metrics or "auto",
         "seeds": block.seeds,
-        **_given(per=block.per or None, train_shares=block.train_shares or None, codelength=block.codelength or None),
+        **_given(
+            per=block.per or None,
+            train_shares=block.train_shares or None,
+            share_of=None if block.share_of == "clips" else block.share_of,
+            codelength=block.codelength or None,
+        ),
     }
 
 

@@ -29,6 +29,7 @@ SHORT = {
     "ties": "ties_",
     "keep": "keep_",
     "pool_frames": "frames_",
+    "power_rule": "power_",
 }
 HEAD = ("preset", "only", "kind", "name")
 OWN = "{kind: mlp, hidden_units: [128]}"

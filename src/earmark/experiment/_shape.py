@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from earmark.deformations import PRESETS, Chain
-from earmark.experiment._choices import Experiment, RepresentationChoice, TaskChoice
+from earmark.experiment._choices import Block, Experiment, RepresentationChoice, ShareOf, TaskChoice
 from earmark.nouns import Kind
 from earmark.probes.kinds import RECIPES
 
@@ -25,15 +25,36 @@ def _short(key: str) -> Callable[[object], object]:
     return lambda value: {key: value} if isinstance(value, str) else value
 
 
+Number = Annotated[int | float, Field(allow_inf_nan=False)]
+
+
+class RangeShape(Shape):
+    """Values at equal steps."""
+
+    first: Number = Field(examples=[40])
+    """The first value."""
+    last: Number = Field(examples=[0])
+    """The last one, above or below the first."""
+    step: Annotated[Number, Field(gt=0)] = Field(examples=[10])
+    """From one to the next."""
+
+
+class SweptShape(Shape):
+    """A parameter that takes several values: a chain for each, named NAME@VALUE."""
+
+    sweep: RangeShape | Annotated[list[Number], Field(min_length=1)] = Field(examples=[[40, 30, 20, 10, 0]])
+    """The values, or their first, last and step."""
+
+
 class StepShape(Shape):
     """One transform of audiomentations."""
 
     type: str = Field(examples=["AddGaussianSNR"])
     """Its name in audiomentations."""
-    params: dict[str, bool | int | float | str | list[bool | int | float | str]] = Field(
-        {}, examples=[{"min_snr_db": 15, "max_snr_db": 15}]
+    params: dict[str, bool | int | float | str | list[bool | int | float | str] | SweptShape] = Field(
+        {}, examples=[{"snr_db": 15}]
     )
-    """Its parameters, min equal to max; no p."""
+    """Its parameters; x stands for both min_x and max_x, which must be equal; no p; one of a chain may be swept."""
 
 
 class RepresentationShape(Shape):
@@ -128,6 +149,10 @@ class ProbeShape(Shape):
     """mlp: the best epoch or the last."""
     average: str | None = Field(None, examples=["logits"])
     """mlp: average the probabilities or the logits of a clip's segments."""
+    penalised_loss: bool | None = Field(None, examples=[True])
+    """mlp: the criterion loss has the penalty of weight_decay in it, as in Keras."""
+    power_rule: str | None = Field(None, examples=["geometric"])
+    """mlp: what power_infer means: geometric, from wide to narrow, or mir_ref, as that toolkit's code has it."""
     standardise_targets: bool | None = Field(None, examples=[False])
     """mlp: learn the values of a regression in standard deviations from their mean."""
     c: float | None = Field(None, examples=[1.0])
@@ -218,7 +243,10 @@ class BlockShape(Shape):
             json_schema_input_type=dict[str, _ChainForms] | list[Literal[tuple(PRESETS)] | _ChainForms],
         ),
     ] = Field({}, examples=[["snr15", "gain-12"]])
-    """Chains of transforms by name, or a list: names of built-in ones, or chains named by their content."""
+    """Chains of transforms by name, or a list: names of built-in ones, or chains named by their content.
+
+    A chain with a swept parameter is a chain for each of its values.
+    """
     deformation_seed: int = Field(Chain.seed, ge=0, examples=[0])
     """Another seed gives other noise; not the probes' seeds."""
     representations: list[
@@ -237,6 +265,8 @@ class BlockShape(Shape):
         None, examples=[[0.01, 0.1, 1]]
     )
     """Fit on these shares of the training clips too, drawn by class, anew for each seed: how few labels are enough?"""
+    share_of: ShareOf = Field(Block.share_of, examples=["groups"])
+    """What train_shares are drawn of: single clips, or whole groups (tracks, artists, singers)."""
     codelength: bool = Field(False, examples=[True])
     """Also measure how many bits the training targets take, given the embeddings (online coding)."""
     seeds: list[Annotated[int, Field(ge=0)]] = Field([0], min_length=1, examples=[[0, 1, 2]])

@@ -10,7 +10,7 @@ from earmark.deformations import CLEAN
 from earmark.experiment.jobs import CODELENGTHS, PROBES, Fit, FoldMean, Made, Scoring
 from earmark.experiment.keys import Keys
 from earmark.experiment.pairings import Pairing, grain_of, grains_of, pair, with_share
-from earmark.experiment.spec import Block, Experiment, ProbeChoice, RepresentationChoice
+from earmark.experiment.spec import Block, Experiment, ProbeChoice, RepresentationChoice, ShareOf
 from earmark.experiment.subjects import Subject, members
 from earmark.metrics import code_sha256, defaults
 from earmark.probes import kinds
@@ -18,6 +18,7 @@ from earmark.probes.base import AnyRecipe, told
 from earmark.probes.select import Recipe as Choice
 
 SCORE_VERSION = 2
+MEAN_VERSION = 3
 System = tuple[RepresentationChoice, ProbeChoice | None, float]  # what is scored, and the share that it was fitted on
 
 
@@ -84,7 +85,7 @@ def _system(scoring: Scoring) -> System:
 def _mean(folds: tuple[Scoring, ...]) -> FoldMean:
     keys = {chain: [one.conditions[chain] for one in folds] for chain in folds[0].conditions}
     return FoldMean(
-        folds, {chain: identity.key_of(mean=SCORE_VERSION, folds=of_chain) for chain, of_chain in keys.items()}
+        folds, {chain: identity.key_of(mean=MEAN_VERSION, folds=of_chain) for chain, of_chain in keys.items()}
     )
 
 
@@ -108,16 +109,16 @@ def _add_subject(
     }
     hearing_nothing = min(seen.values(), key=lambda pairing: pairing.key)  # whichever comes first in the file
     seeds = sorted(block.seeds)
-    shares = block.train_shares or (1.0,)
+    shares, share_of = block.train_shares or (1.0,), block.share_of
     for share in shares:
-        constant = with_share(hearing_nothing, share, seeds[0])
+        constant = with_share(hearing_nothing, share, seeds[0], share_of)
         asked.answers.append(_scoring(experiment, block, constant, (), share))
         for choice in block.representations:
             for probe in block.probes:
                 pairing = seen[choice, grain_of(block, probe)]
                 recipe = probe.recipe if choice.reduce != "best" else _of_layers(probe.recipe, _n_layers(choice, keys))
                 followed = first.get((choice, probe, share), ()) if _is_searched_once(recipe) else ()
-                fits = _fits(pairing, probe, recipe, seeds, share, followed)
+                fits = _fits(pairing, probe, recipe, seeds, share, share_of, followed)
                 asked.fits.extend(fits)
                 asked.answers.append(_scoring(experiment, block, pairing, fits, share))
                 # Of all training clips, whatever shares of them are also fitted on.
@@ -145,13 +146,14 @@ def _fits(
     recipe: AnyRecipe,
     seeds: Sequence[int],
     share: float,
+    share_of: ShareOf,
     followed: tuple[str, ...],
 ) -> tuple[Fit, ...]:
     """Return one stack for all seeds; of a share of the training clips one a seed, since each draws its own."""
     if share == 1:
         return (_fit(pairing, probe, recipe, seeds, PROBES, followed),)
     return tuple(
-        _fit(with_share(pairing, share, seed), probe, recipe, (seed,), PROBES, followed[i : i + 1])
+        _fit(with_share(pairing, share, seed, share_of), probe, recipe, (seed,), PROBES, followed[i : i + 1])
         for i, seed in enumerate(seeds)
     )
 
@@ -179,6 +181,7 @@ def _scoring(experiment: Experiment, block: Block, pairing: Pairing, fits: Seque
     subject = pairing.subject
     probe_keys = tuple(key for fit in fits for key in fit.keys) or (identity.key_of(constant=pairing.key),)
     metrics = block.metrics or defaults(subject.task.kind)
+    hz = {chain: subject.target_hz(part.clips) for chain, part in pairing.tests.items()}
     conditions = {
         chain: identity.key_of(
             score=SCORE_VERSION,
@@ -191,6 +194,7 @@ def _scoring(experiment: Experiment, block: Block, pairing: Pairing, fits: Seque
             metrics={name: code_sha256(name) for name in metrics},
             resamples=experiment.resamples,
             ci_level=experiment.ci_level,
+            **({} if (exact := hz[chain]) is None else {"target_hz": exact.tolist()}),
             **({"per": members(part.clips, sorted(block.per))} if block.per else {}),
         )
         for chain, part in pairing.tests.items()

@@ -1,7 +1,7 @@
-"""Where representations compute: which device is meant, and which one made an embedding.
+"""Where representations compute and networks are fitted: which device is meant, and which made an embedding or a probe.
 
 The device is no part of a key, since it changes numbers by less than anyone measures (1e-4); but it is remembered:
-in the provenance of each row, and by the keys of a shard in `devices/`, of shards that no CPU made.
+in the provenance of each row, and in `devices/` by the keys of a shard, or of a stack of probes, that no CPU made.
 """
 
 import json
@@ -40,14 +40,14 @@ def prepare(device: str) -> None:
 
 
 def remember(store: Store, shard: str, made: Mapping[str, Collection[str]]) -> None:
-    """Remember the keys that each device made of a shard. What the CPU makes needs no word."""
+    """Remember the keys that each device made of a shard, or a stack. What the CPU makes needs no word."""
     other = {device: sorted(keys) for device, keys in made.items() if device != CPU and keys}
     if other:
         store.put_file(KIND, shard, SUFFIX, json.dumps(other).encode())
 
 
 def of(store: Store, keys: Iterable[str]) -> str:
-    """Return the device that made the embeddings of these keys, or several: "cpu, cuda"."""
+    """Return the device that made the embeddings and probes of these keys, or several: "cpu, cuda"."""
     left, found = set(keys), set[str]()
     for path in (store.root / KIND).glob(f"*{SUFFIX}"):
         for device, made in _read(path).items():

@@ -34,6 +34,10 @@ class Local:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
+    def in_turn(self, jobs: Sequence[Job], work: Callable[[Job, Path], Answer]) -> Iterator[Answer]:
+        """Yield the answers of jobs that run in this process, however many there are: it has the GPU to itself."""
+        return _here(jobs, work, self._root)
+
     def map(self, jobs: Sequence[Job], work: Callable[[Job, Path], Answer]) -> Iterator[Answer]:
         """Yield the answers of all jobs as they come. A job that raises ends it, and its error comes out."""
         if self._processes <= 1 or len(jobs) <= 1:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from earmark import identity
 from earmark.experiment.study import Study
-from earmark.experiment.subjects import Placed, Subject, class_names
+from earmark.experiment.subjects import Placed, Subject
+from earmark.experiment.target_classes import class_names
 
 FILE = "ingredients.json"
 SCHEMA = 1
@@ -75,7 +76,9 @@ def of_study(prepared: Study) -> Ingredients:
 
 
 def _heard(prepared: Study, subject: Subject, placed: Placed, known: Heard | None) -> Heard:
-    target = {subject.task.label: identity.key_of(target=class_names(placed.clip, subject.task))[:8]}
+    hz = subject.target_hz([placed])
+    exact = {} if hz is None else {"hz": hz.tolist()}
+    target = {subject.task.label: identity.key_of(target=class_names(placed.clip, subject.task), **exact)[:8]}
     if known is not None:
         return known if target.items() <= known.targets.items() else _with(known, target)
     sha256 = prepared.keys.hash_of(placed)

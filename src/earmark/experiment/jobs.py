@@ -23,7 +23,7 @@ class Made(NamedTuple):
 
 
 PROBES = Made("probe", 3, "probes", PROBE)
-CODELENGTHS = Made("codelength", 1, "codelengths", ".json")
+CODELENGTHS = Made("codelength", 2, "codelengths", ".json")
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,9 @@
-"""What a leakage audit says: the values, the words, the file."""
+"""What a leakage audit says: the values, the words, and how they are read from a file."""
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
-
-from earmark.analysis import leakage
 
 Kind = Literal["group", "audio", "near"]
 KINDS: Mapping[Kind, str] = {"group": "groups", "audio": "identical audio", "near": "near-duplicates"}
@@ -125,30 +123,6 @@ def summary(audits: Iterable[Audit]) -> str:
     found = f"something found in {len(leaky)} of {n} partitions, see the notes" if leaky else "nothing found"
     said = f"audited: {', '.join(names)}: {found}." if names else ""
     return " ".join(filter(None, (said, f"Not audited: {'; '.join(left)}." if left else "")))
-
-
-def to_json(audits: Iterable[Audit]) -> bytes:
-    """Return audits as the content of a run's leakage.json, thresholds included."""
-    judged_by = {
-        "measure": "cosine distance of whitened clip embeddings",
-        "share_of_inside": leakage.SHARE,
-        "shrinkage": leakage.SHRINKAGE,
-        "outermost": leakage.OUTERMOST,
-        "least_spread": leakage.LEAST_SPREAD,
-        "least_clips": leakage.LEAST_CLIPS,
-        "overlap_above_s": leakage.TOUCH_S,
-        "listed_at_most": MOST_LEAKS,
-    }
-    plain = {
-        "schema": SCHEMA,
-        "thresholds": judged_by,
-        "audits": [asdict(one) | {"checks": [_plain(check) for check in one.checks]} for one in audits],
-    }
-    return json.dumps(plain, ensure_ascii=False, indent=1).encode()
-
-
-def _plain(check: Check) -> dict[str, object]:
-    return asdict(check) | {"tallies": [one._asdict() for one in check.tallies]}
 
 
 def from_json(content: bytes) -> tuple[Audit, ...]:

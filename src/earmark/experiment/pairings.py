@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from earmark import identity
 from earmark.deformations import CLEAN, Chain
 from earmark.experiment.keys import Keys
-from earmark.experiment.spec import Block, ProbeChoice, RepresentationChoice
+from earmark.experiment.spec import Block, ProbeChoice, RepresentationChoice, ShareOf
 from earmark.experiment.subjects import Placed, Subject
 from earmark.probes import portions
 from earmark.probes.kinds import candidates
@@ -56,8 +56,13 @@ class Pairing:
     @property
     def pool_name(self) -> str:
         """What a probe sees of a clip, as tables say it: "mean", "mean+std", "segments, mean", "frames"."""
-        grain, pool = self.train.grain, "+".join(self.choice.pool)
-        return {"clip": pool, "segments": f"segments, {pool}", "frames": "frames"}[grain]
+        return pool_name(self.choice, self.train.grain)
+
+
+def pool_name(choice: RepresentationChoice, grain: Grain) -> str:
+    """Return what is seen of a clip, as tables say it: "mean", "mean+std", "segments, mean", "frames"."""
+    pool = "+".join(choice.pool)
+    return {"clip": pool, "segments": f"segments, {pool}", "frames": "frames"}[grain]
 
 
 def grain_of(block: Block, probe: ProbeChoice) -> Grain:
@@ -94,17 +99,19 @@ def pair(
     return Pairing(subject, choice, train, valid, tests, key)
 
 
-def with_share(pairing: Pairing, share: float, seed: int) -> Pairing:
+def with_share(pairing: Pairing, share: float, seed: int, share_of: ShareOf = "clips") -> Pairing:
     """Return a pairing with a share of its training clips, drawn by class with a seed; validation stays whole.
 
-    What is drawn with one seed for a smaller share is part of what is drawn for a larger one.
+    What is drawn with one seed for a smaller share is part of what is drawn for a larger one. `share_of` groups: the
+    clips of a group are all in or all out, and as many groups are in as hold the nearest number of clips.
     """
     train = pairing.train
     if share == 1:
         return pairing
     of_all = pairing.subject.targets(train.clips)
     drawn_by = identity.seed_for("train share", pairing.subject.dataset, pairing.subject.task.name, seed)
-    (draw,) = portions.draws(of_all, 1, drawn_by, (share,))
+    groups = [one.clip.group for one in train.clips] if share_of == "groups" else None
+    (draw,) = portions.draws(of_all, 1, drawn_by, (share,), groups)
     kept = draw.clips.tolist()
     parts = tuple(tuple(keys[position] for position in kept) for keys in train.parts)
     fewer = replace(train, clips=tuple(train.clips[position] for position in kept), parts=parts)

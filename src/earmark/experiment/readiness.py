@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from earmark import conformance
 from earmark.conformance import Verdict
@@ -10,9 +11,10 @@ from earmark.datasets import names
 from earmark.deformations import Chain
 from earmark.errors import MissingPart
 from earmark.experiment import presets
+from earmark.experiment.pairings import grain_of
 from earmark.experiment.spec import Block, Experiment
 from earmark.experiment.subjects import Load, Subject
-from earmark.probes.kinds import fewest_clips
+from earmark.probes.kinds import fewest_clips, fewest_for_warm_up
 from earmark.representations import base
 
 
@@ -90,8 +92,12 @@ def cautions(experiment: Experiment) -> Iterator[str]:
 
 def _half_followed(block: Block) -> Iterator[str]:
     """Yield what the protocols of a block's probes say of the rest of it, where the block says something else."""
-    for name in dict.fromkeys(probe.preset for probe in block.probes if probe.preset is not None):
-        published = presets.find(name).defaults
+    beside = dict[str, dict[str, Any]]()
+    for one in block.probes:
+        if one.preset is not None:
+            preset, probe = presets.find(one.preset), one.name.rpartition("/")[2]
+            beside[f"{one.preset}/{probe}" if probe in preset.defaults_of else one.preset] = preset.beside(probe)
+    for name, published in beside.items():
         here = {key: _said_of(block, key) for key in published}
         if other := [key for key, value in published.items() if here[key] != (_said(key, value),)]:
             yield (
@@ -142,4 +148,11 @@ def require_clips(experiment: Experiment, subjects: Mapping[Block, Sequence[Subj
                     f"'{probe.name}' needs at least {needed} training clips (a batch that must be full, neighbours, or "
                     f"principal components), and {block.task.task.name} has {n_train}. Leave the probe out, or set "
                     "batch_size, k or pca.",
+                )
+            if grain_of(block, probe) != "segments" and fewest_for_warm_up(probe.recipe) > n_train:
+                raise experiment.error(
+                    ("experiments", index, "probes"),
+                    f"'{probe.name}' needs at least {fewest_for_warm_up(probe.recipe)} training clips to be trained "
+                    f"beyond its warm_up_steps, and {block.task.task.name} has {n_train}. Raise epochs, or lower "
+                    "warm_up_steps.",
                 )

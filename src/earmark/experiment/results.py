@@ -1,34 +1,29 @@
-"""The folder of a run: what was asked, what came out, what failed, and where every number is from.
+"""The rows of a run and what else its folder says of them: read, found by name, laid out as tables.
 
-The store is the memory; this folder is the answer, put together from it. Making it twice makes the same files.
+results.jsonl    the rows, one a line: the truth
+results.parquet  the same rows to be read quickly; made with the first, and left aside where it may not be its copy
 """
 
 import io
 import json
-import os
-import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import get_args, get_type_hints
 
 import polars as pl
 
-from earmark import __version__, durable, places
+from earmark import durable, places
 from earmark.analysis import attributes, tables, writers
 from earmark.analysis.grid import Grid
-from earmark.errors import DataError, UnknownName
-from earmark.experiment import leaks, probe_folders
-from earmark.experiment.jobs import PREDICTIONS, PROBE
-from earmark.experiment.keys import Facts
+from earmark.errors import DataError, UnknownName, UserError
+from earmark.experiment import leaks
 from earmark.experiment.leaks import Audit
-from earmark.experiment.plan import Plan
 from earmark.nouns import Failure, Result
-from earmark.store import Store
 
 ROWS, TABLE, FAILURES, LEAKAGE = "results.jsonl", "results.parquet", "failures.jsonl", "leakage.json"
-LIBRARIES = ("numpy", "torch", "soundfile", "soxr", "audiomentations", "fast-mp3-augment", "scikit-learn", "mir_eval")
+COPY_OF = "earmark.bytes_of_rows"
+"""In the head of the Parquet: how many bytes the JSON lines have that it is a copy of."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +52,52 @@ class Run:
 
 def frame(found: Sequence[Result]) -> pl.DataFrame:
     """Return rows as a frame with the columns of schema 1, in order, whatever they hold."""
+    return pl.DataFrame([vars(row) for row in found], schema=_schema())
+
+
+def _schema() -> dict[str, type[pl.DataType]]:
     types = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
-    schema = {name: types[(get_args(kind) or (kind,))[0]] for name, kind in get_type_hints(Result).items()}
-    return pl.DataFrame([vars(row) for row in found], schema=schema)
+    return {name: types[(get_args(kind) or (kind,))[0]] for name, kind in get_type_hints(Result).items()}
 
 
 def read(folder: Path) -> Run:
     """Return a finished run from its folder."""
-    if not (folder / ROWS).is_file():
-        raise DataError(f"Expected a run with {ROWS} in it, found none at '{folder}'. `earmark list runs` names yours.")
-    found = tuple(Result(**json.loads(line)) for line in (folder / ROWS).read_text("utf-8").splitlines())
-    failures = (folder / FAILURES).read_text("utf-8").splitlines() if (folder / FAILURES).is_file() else []
+    found = rows(folder)
+    failures = _lines_of(folder / FAILURES) if (folder / FAILURES).is_file() else []
     audits = leaks.from_json((folder / LEAKAGE).read_bytes()) if (folder / LEAKAGE).is_file() else ()
     return Run(folder, found, tuple(Failure(**json.loads(line)) for line in failures), audits=audits)
+
+
+def rows(folder: Path, leave_out: Collection[str] = ()) -> tuple[Result, ...]:
+    """Return the rows of a run from its folder, without those that have a value in a column of `leave_out`.
+
+    `leave_out=("seed", "label")` leaves out the scores of single seeds and labels, which are most of a large run.
+    """
+    if not (folder / ROWS).is_file():
+        raise DataError(f"Expected a run with {ROWS} in it, found none at '{folder}'. `earmark list runs` names yours.")
+    if not _is_copy(folder):
+        found = (Result(**json.loads(line)) for line in _lines_of(folder / ROWS))
+        return tuple(row for row in found if all(getattr(row, name) is None for name in leave_out))
+    wanted = [pl.col(name).is_null() for name in leave_out]
+    return tuple(Result(*values) for values in pl.scan_parquet(folder / TABLE).filter(*wanted).collect().iter_rows())
+
+
+def _lines_of(file: Path) -> list[bytes]:
+    # of bytes: text would also end a line at U+2028, which a label may hold
+    return file.read_bytes().splitlines()
+
+
+def _is_copy(folder: Path) -> bool:
+    """Return whether the Parquet of a run holds the rows of its JSON lines, with all columns that there are now."""
+    table, lines = folder / TABLE, folder / ROWS
+    if not table.is_file() or table.stat().st_mtime_ns < lines.stat().st_mtime_ns:
+        return False
+    try:
+        said = pl.read_parquet_metadata(table).get(COPY_OF)
+        has_columns = dict(pl.read_parquet_schema(table)) == _schema()
+    except pl.exceptions.ComputeError:  # it was cut short
+        return False
+    return has_columns and said == str(lines.stat().st_size)
 
 
 def find(name: Path | str) -> Path:
@@ -81,7 +109,11 @@ def find(name: Path | str) -> Path:
     found = next((one for one in folders if (one / ROWS).is_file()), None)
     if found is None:
         known = sorted(one.parent.name for one in places.runs_folder().glob(f"*/{ROWS}"))
-        raise UnknownName("run", str(name), known or ["none yet"])
+        if not known:
+            raise UserError(
+                f"There is no run in '{places.runs_folder()}' yet, and none at '{name}': `earmark run FILE`."
+            )
+        raise UnknownName("run", str(name), known)
     return found
 
 
@@ -96,100 +128,42 @@ def table(
 
     `per`: for each value of an attribute; `folds`: also a table of each fold.
     """
-    return writers.markdown(grids(run if isinstance(run, Run) else read(find(run)), metric, average, per, folds))
+    return writers.markdown(grids(run, metric, average, per, folds))
 
 
 def grids(
-    run: Run, metric: str | None = None, average: str | None = None, per: str | None = None, folds: bool = False
+    run: Run | Path | str,
+    metric: str | None = None,
+    average: str | None = None,
+    per: str | None = None,
+    folds: bool = False,
 ) -> tuple[Grid, ...]:
-    """Return the tables of a run as grids: a line a representation and probe, a column a condition."""
+    """Return the tables of a run as grids: a line a representation and probe, a column a condition.
+
+    Raises DataError where no score is a mean over seeds of all labels, and as `tables` and `by_attribute` do.
+    """
+    leave_out = ("seed",) if per else ("seed", "label")
+    found = run.rows if isinstance(run, Run) else rows(find(run), leave_out)
     if per is not None:
-        return tuple(one.grid for one in attributes.by_attribute(run.rows, per, metric, average))
-    return tuple(one.grid for one in tables.tables(run.rows, metric, average, folds))
-
-
-def write(
-    folder: Path,
-    plan: Plan,
-    store: Store,
-    facts: Mapping[str, Facts],
-    found: Sequence[Result],
-    failures: Sequence[Failure],
-    audits: Sequence[Audit],
-) -> None:
-    """Put the answer of a run into its folder: rows, failures, leakage, predictions, probes, environment."""
-    for name in ("predictions", "probes"):
-        durable.make_folder(folder / name)
-    write_rows(folder, found)
-    durable.write_file(folder / FAILURES, _lines(vars(one) for one in failures))
-    durable.write_file(folder / LEAKAGE, leaks.to_json(audits))
-    durable.write_file(folder / "environment.json", json.dumps(environment(), indent=1).encode())
-    durable.write_file(folder / "predictions" / "index.jsonl", _lines(_export(folder, plan, store, facts)))
+        return tuple(one.grid for one in attributes.by_attribute(found, per, metric, average))
+    made = tuple(one.grid for one in tables.tables(found, metric, average, folds))
+    if not made:
+        name = run.folder if isinstance(run, Run) else run
+        raise DataError(
+            f"Expected scores that are means over seeds of all labels, found none in the run '{name}'. Finish it "
+            "first: `earmark run FILE`. Or name what it has: --preset scores --freeze seed=0, or --label NAME."
+        )
+    return made
 
 
 def write_rows(folder: Path, found: Sequence[Result]) -> None:
     """Put rows into the folder of a run, as JSON lines and as Parquet."""
-    durable.write_file(folder / ROWS, _lines(vars(row) for row in found))
-    buffer = io.BytesIO()
-    frame(found).write_parquet(buffer)
+    content, buffer = lines(vars(row) for row in found), io.BytesIO()
+    frame(found).write_parquet(buffer, metadata={COPY_OF: str(len(content))})
+    durable.write_file(folder / ROWS, content)
     durable.write_file(folder / TABLE, buffer.getvalue())
 
 
-def _export(folder: Path, plan: Plan, store: Store, facts: Mapping[str, Facts]) -> Iterator[Mapping[str, object]]:
-    """Link predictions and probes into the folder; yield what each file of predictions is of."""
-    for scoring in plan.asked.answers:
-        for card in probe_folders.cards_of(scoring, facts):
-            weights = store.file("probes", card.key, PROBE)
-            if weights is not None:
-                probe_folders.write_card(folder / "probes" / card.key, card)
-                _link(weights, folder / "probes" / card.key / probe_folders.WEIGHTS)
-        for chain, key in scoring.conditions.items():
-            found = store.file("scores", key, PREDICTIONS)
-            if found is None:
-                continue
-            _link(found, folder / "predictions" / f"{key}{PREDICTIONS}")
-            subject, choice = scoring.pairing.subject, scoring.pairing.choice
-            yield {
-                "file": f"{key}{PREDICTIONS}",
-                "task": subject.task.name,
-                "dataset": subject.dataset,
-                "split": subject.split,
-                "fold": subject.fold,
-                "train_share": scoring.train_share,
-                "representation": choice.name if scoring.probe else "constant",
-                "layer": choice.layer_name if scoring.probe else "",
-                "pool": scoring.pairing.pool_name if scoring.probe else "",
-                "probe": scoring.probe.name if scoring.probe else "constant",
-                "probes": dict(zip(map(str, scoring.seeds), scoring.probe_keys, strict=False)),
-                "deformation": chain,
-                "classes": subject.classes,
-                "kind": subject.task.kind,
-                "metrics": scoring.metrics,
-                "resamples": scoring.resamples,
-                "ci_level": scoring.ci_level,
-            }
-
-
-def _link(source: Path | None, target: Path) -> None:
-    """Give a file of the store a second name in the run's folder; copy where the disk cannot."""
-    if source is None or target.exists():
-        return
-    try:
-        os.link(source, target)
-    except OSError:  # another disk, or one without links
-        durable.write_file(target, source.read_bytes())
-
-
-def _lines(values: Iterable[Mapping[str, object]]) -> bytes:
+def lines(values: Iterable[Mapping[str, object]]) -> bytes:
+    """Return values as JSON lines in UTF-8."""
     return b"".join(json.dumps(value, ensure_ascii=False).encode() + b"\n" for value in values)
-
-
-def environment() -> dict[str, object]:
-    """Return what a number may depend on besides its content: versions and the machine."""
-    return {
-        "earmark": __version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpus": os.cpu_count(),
-        "libraries": {name: metadata.version(name) for name in LIBRARIES},
-    }

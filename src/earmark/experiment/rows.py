@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from earmark import __version__, identity
-from earmark.deformations import CLEAN
+from earmark.deformations import CLEAN, severity_of
 from earmark.experiment.jobs import CODELENGTHS, SCORE, Fit, FoldMean, Scoring
 from earmark.experiment.pairings import Pairing
 from earmark.experiment.plan import Plan
@@ -49,6 +49,7 @@ def _row(scoring: Scoring, chain: str, number: Mapping[str, Any], unverified: Co
         **_named(scoring.pairing, scoring.probe, unverified),
         train_share=scoring.train_share,
         deformation=chain,
+        severity=severity_of(chain),
         n_seeds=1 if seed is not None or scoring.probe is None else len(scoring.seeds),
         ci_level=scoring.ci_level,
         n_failed=len(scoring.pairing.subject.test) - len(scoring.pairing.tests[chain].clips),
@@ -86,7 +87,6 @@ def _named(pairing: Pairing, probe: ProbeChoice | None, unverified: Collection[s
         "representation": "constant" if constant else choice.name,
         "layer": "" if constant else choice.layer_name,
         "pool": "" if constant else pairing.pool_name,
-        "severity": None,
         "probe": "constant" if probe is None else probe.name,
         "preset": None if probe is None else probe.preset,
         "unverified": subject.unverified or (not constant and any(one.name in unverified for one in choice.parts)),
@@ -111,6 +111,7 @@ def _coded(
                 run=run,
                 train_share=1.0,
                 deformation=CLEAN.name,
+                severity=None,
                 seed=seed,
                 n_seeds=1 if seed is not None else len(coding.seeds),
                 metric=metric,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain, compress
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -18,10 +19,13 @@ from earmark import durable, identity, places
 from earmark.deformations import CLEAN
 from earmark.errors import AudioError, DataError, Refused, UnknownName
 from earmark.experiment import (
+    answered,
     audit,
+    clips,
     costs,
     devices,
     doable,
+    drifts,
     engines,
     ingredients,
     leaks,
@@ -41,6 +45,7 @@ from earmark.experiment.spec import Experiment
 from earmark.experiment.study import Study, study
 from earmark.experiment.work import Done
 from earmark.nouns import Failure
+from earmark.probes.fit import goes_to_device
 from earmark.store import Store
 
 Stage = Literal["embed", "probe", "score"]
@@ -74,7 +79,7 @@ def run(
     as one that diverges, is named in `unfitted`, and the rest goes on. `overwrite`: "always" computes everything anew,
     "never" refuses a run that has results. `on_error="stop"` raises at the first clip that cannot be read, or probe
     that cannot be fitted. `jobs` processes of one thread each; their number changes no result. `device` is where
-    representations compute, "auto" a GPU where there is one; probes are fitted on the CPU.
+    representations compute and networks are fitted (one process fits them then), "auto" a GPU where there is one.
     `store` is the folder of another store than the one in EARMARK_HOME.
     """
     if stage is not None and stage not in STAGES:
@@ -177,15 +182,17 @@ def _probe(
 ) -> int:
     fitted_on = (part for fit in (*plan.fits, *plan.codings) for part in doable.fitted_on(fit))
     here = prepared.store.has(key for part in fitted_on for key in part.embeddings)
-    ready = [fit for fit in plan.fits if all(doable.is_here(part, here) for part in doable.fitted_on(fit))]
+    ready, codings = (
+        [fit for fit in fits if all(doable.is_here(part, here) for part in doable.fitted_on(fit))]
+        for fits in (plan.fits, plan.codings)
+    )
     _left(notes, "probes", len(plan.fits) - len(ready), "clean embeddings")
-    codings = [
-        coding for coding in plan.codings if all(doable.is_here(part, here) for part in doable.fitted_on(coding))
-    ]
     with bar("probe", sum(len(fit.keys) for fit in (*ready, *codings)), quiet) as shown:
 
-        def do(jobs: Sequence[Fit], what: Callable[[Fit, Path], Done]) -> None:
-            for done in engine.map(jobs, what):
+        def do(jobs: Sequence[Fit], what: Callable[..., Done]) -> None:
+            on_gpu = [kept.device != devices.CPU and goes_to_device(job.recipe) for job in jobs]
+            there = engine.in_turn(list(compress(jobs, on_gpu)), partial(what, device=kept.device))
+            for done in chain(there, engine.map([job for job, gpu in zip(jobs, on_gpu, strict=True) if not gpu], what)):
                 shown.advance(done.items)
                 if done.refused:
                     log.info("could not be fitted: %s", done.refused)
@@ -249,9 +256,11 @@ def _finish(prepared: Study, plan: Plan, folder: Path, done: int, notes: tuple[s
     durable.write_file(folder / "experiment.yml", spec.to_yaml(prepared.asked).encode())
     durable.write_file(folder / "plan.json", json.dumps(summary(plan), indent=1).encode())
     durable.write_file(folder / ingredients.FILE, ingredients.to_json(ingredients.of_study(prepared)))
+    clips.write(folder, prepared)
     audits = audit.of_run(plan, prepared.keys, prepared.store)
     log.info("%s", leaks.summary(audits))
-    results.write(folder, plan, prepared.store, prepared.keys.facts, found, failures, audits)
+    answered.write(folder, plan, prepared.store, prepared.keys.facts, found, failures, audits)
+    drifts.write(folder, prepared)
     return Run(folder, found, failures, done, (*notes, *leaks.notes(audits)), audits)
 
 

@@ -16,7 +16,8 @@ from earmark.analysis import stats, trust
 from earmark.analysis.trust import Basis
 from earmark.experiment.jobs import Scoring
 from earmark.experiment.pairings import Part
-from earmark.experiment.subjects import Subject, class_names, members
+from earmark.experiment.subjects import Subject, members
+from earmark.experiment.target_classes import class_names
 from earmark.metrics import Scores, find, measure
 from earmark.metrics.base import ratio
 from earmark.nouns import Clip, Kind
@@ -52,6 +53,11 @@ class Heard(NamedTuple):
     def targets(self) -> np.ndarray:
         """The targets of the clips."""
         return self.subject.targets(self.part.clips)
+
+    @property
+    def target_hz(self) -> np.ndarray | None:
+        """The exact frequencies of the clips, where classes round them."""
+        return self.subject.target_hz(self.part.clips)
 
     def of(self, positions: Sequence[int]) -> "Heard":
         """Return some of the clips."""
@@ -90,10 +96,14 @@ def _numbers(job: Scoring, folds: Sequence[Heard]) -> Iterator[Number]:
     bases = _bases(folds, names, groups)
     for metric in job.metrics:
         found = [_measured(metric, one, rows) for one, rows in zip(folds, of_folds, strict=True)]
-        left_out = set.intersection(*(set(scores[0].left_out) for scores in found))
+        scorable = {
+            name
+            for one, scores in zip(folds, found, strict=True)
+            for name in set(one.subject.classes) - set(scores[0].left_out)
+        }
         drawn = stats.resampled_units(len(clips), groups) + (f", mean of {len(folds)} folds" if len(folds) > 1 else "")
         n_groups = len(set(groups)) if groups else None
-        frame = Frame(metric, drawn, len(clips), n_groups, len(names) - len(left_out), job.ci_level)
+        frame = Frame(metric, drawn, len(clips), n_groups, len(scorable), job.ci_level)
         for average in found[0][0].averages:
             by_fold = [np.stack([scores.averages[average] for scores in of_fold]) for of_fold in found]
             by_seed, deviations = _mean(by_fold), _deviations(by_fold)
@@ -117,8 +127,11 @@ def _deviations(folds: Sequence[np.ndarray]) -> list[float | None]:
 
 def _measured(metric: str, one: Heard, weights: np.ndarray) -> list[Scores]:
     """Return the scores of each seed's predictions under each row of weights."""
-    subject, targets = one.subject, one.targets
-    return [measure(metric, subject.task.kind, targets, each, subject.classes, weights) for each in one.predictions]
+    subject, targets, target_hz = one.subject, one.targets, one.target_hz
+    return [
+        measure(metric, subject.task.kind, targets, each, subject.classes, weights, target_hz)
+        for each in one.predictions
+    ]
 
 
 def _mean(folds: Sequence[np.ndarray]) -> np.ndarray:
@@ -210,9 +223,14 @@ def _known(value: float) -> float | None:
 
 
 def prediction_table(job: Scoring, part: Part, predictions: np.ndarray) -> pl.DataFrame:
-    """Return every prediction: a row a clip and seed, with group, target, prediction and the score of each class."""
+    """Return every prediction: a row a clip and seed, with group, target, prediction and the score of each class.
+
+    Where pitches lie between the classes, `target_hz` has them as they are.
+    """
     subject = job.pairing.subject
     names = [_plain(class_names(one.clip, subject.task), subject.task.kind) for one in part.clips]
+    hz = subject.target_hz(part.clips)
+    exact = {} if hz is None else {"target_hz": pl.Series(hz, dtype=pl.Float64)}
     seeds: Sequence[int | None] = job.seeds or (None,)
     tables = [
         pl.DataFrame(
@@ -222,6 +240,7 @@ def prediction_table(job: Scoring, part: Part, predictions: np.ndarray) -> pl.Da
                 "group": pl.Series([one.clip.group for one in part.clips], dtype=pl.String),
                 "seed": pl.Series([seed] * len(part.clips), dtype=pl.Int64),
                 "target": names,
+                **exact,
                 "prediction": _said_by(subject.task.kind, subject.classes, scores),
                 "scores": pl.Series(scores.astype(np.float32).tolist(), dtype=pl.List(pl.Float32)),
             }

@@ -29,6 +29,7 @@ from earmark.experiment._choices import (
     Precision,
     ProbeChoice,
     RepresentationChoice,
+    ShareOf,
     TaskChoice,
 )
 from earmark.nouns import Kind
@@ -44,6 +45,7 @@ __all__ = [
     "Precision",
     "ProbeChoice",
     "RepresentationChoice",
+    "ShareOf",
     "Step",
     "TaskChoice",
     "check_names",
@@ -111,6 +113,9 @@ def check_names(experiment: Experiment) -> None:
     """
     for index, block in enumerate(experiment.blocks):
         for path, check in _checks(block):
+            # A chain that was written out of a sweep stands under the sweep's name.
+            if (("experiments", index, *path[:2]) not in experiment.positions) and path[0] == "deformations":
+                path = ("deformations", deformations.sweep_of(str(path[1])) or path[1], *path[2:])
             try:
                 check()
             except UserError as error:

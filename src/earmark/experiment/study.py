@@ -16,6 +16,7 @@ from earmark.experiment.plan import Plan
 from earmark.experiment.readiness import Missing
 from earmark.experiment.spec import Block, Experiment, RepresentationChoice
 from earmark.experiment.subjects import Placed, Subject
+from earmark.nouns import DataCard
 from earmark.probes import kinds
 from earmark.store import Store
 
@@ -25,7 +26,7 @@ class Study:
     """An experiment with its datasets loaded and its store opened: all that planning and running need.
 
     `experiment` is what of the `asked` one is here; `missing` is the rest. `verdicts` holds what the last check here
-    found, of the representations that were checked.
+    found, of the representations that were checked. `cards` are those of the datasets, by name.
     """
 
     asked: Experiment
@@ -35,6 +36,7 @@ class Study:
     keys: Keys
     store: Store
     verdicts: Mapping[str, tuple[Verdict, ...]]
+    cards: Mapping[str, DataCard]
 
     def plan(self, force: Collection[str] = ()) -> Plan:
         """Return what is to be done now."""
@@ -90,7 +92,9 @@ def study(
         for name, one in facts.items()
         if not one.by_clip and (kept := records.read(opened, one.card, one.code_sha256)) is not None
     }
-    return Study(asked, experiment, missing, found, Keys(facts, hash_of), opened, verdicts)
+    loaded = [load(name, one.dir) for block in found for one in block.datasets for name in (one.train, one.test)]
+    cards = {one.name: one.card for one in loaded}
+    return Study(asked, experiment, missing, found, Keys(facts, hash_of), opened, verdicts, cards)
 
 
 def _require_layers(experiment: Experiment, facts: Mapping[str, Facts]) -> None:

@@ -11,13 +11,13 @@ import numpy as np
 
 from earmark.analysis.descriptors import DESCRIPTORS, PREFIX
 from earmark.datasets import records, splits
-from earmark.datasets._labels import classes_of, is_number, numbers_of
+from earmark.datasets._labels import classes_of, numbers_of
 from earmark.datasets.base import Dataset
 from earmark.datasets.splits import NamedSplit
 from earmark.errors import DataError, hint
+from earmark.experiment import target_classes
 from earmark.experiment.spec import Block, DatasetChoice, Experiment
-from earmark.metrics import normalise_key
-from earmark.nouns import Clip, Kind, Split
+from earmark.nouns import Clip, Split
 from earmark.tasks import Task
 
 Load = Callable[[str, Path | None], Dataset]
@@ -55,7 +55,7 @@ class Subject:
 
     def targets(self, placed: Sequence[Placed]) -> np.ndarray:
         """Return the targets of clips: (n,) int64 class indices, (n, labels) 0/1, or (n, dimensions) float32."""
-        values = [class_names(one.clip, self.task) for one in placed]
+        values = [target_classes.class_names(one.clip, self.task) for one in placed]
         if self.task.kind == "regression":
             return np.array([[float(value) for value in row] for row in values], np.float32)
         index = {name: position for position, name in enumerate(self.classes)}
@@ -65,6 +65,10 @@ class Subject:
                 matrix[row, [index[name] for name in names]] = 1.0
             return matrix
         return np.array([index[names[0]] for names in values], np.int64)
+
+    def target_hz(self, placed: Sequence[Placed]) -> np.ndarray | None:
+        """Return the exact frequencies of clips, (n,) float64 Hz; None where their classes say all there is."""
+        return target_classes.target_hz([one.clip for one in placed], self.task)
 
 
 def of_experiment(experiment: Experiment, load: Load, describe: Describe) -> dict[Block, tuple[Subject, ...]]:
@@ -87,6 +91,8 @@ def of_experiment(experiment: Experiment, load: Load, describe: Describe) -> dic
             )
             key = "per"
             found[block] = tuple(_with_attributes(one, block.per) for one in found[block])
+            key = "share_of"
+            found[block] = tuple(_with_shares(one, block) for one in found[block])
         except DataError as error:
             raise experiment.error(("experiments", index, key), str(error)) from error
     return found
@@ -211,6 +217,30 @@ def _with_attributes(subject: Subject, names: Sequence[str]) -> Subject:
     return replace(subject, notes=(*subject.notes, *notes))
 
 
+def _with_shares(subject: Subject, block: Block) -> Subject:
+    """Return a subject with a note where a share of its training clips is not what one may take it for.
+
+    Raises DataError for shares of groups where no clip has one.
+    """
+    shares = [share for share in block.train_shares if share < 1]
+    names = [one.clip.group for one in subject.train if one.clip.group is not None]
+    n_units, n_clips = len(set(names)) + len(subject.train) - len(names), len(subject.train)
+    if not shares or (block.share_of == "clips" and n_units == n_clips):
+        return subject
+    if not names:
+        raise DataError(f"No training clip of '{subject.dataset}' has a group. Leave share_of out.")
+    if block.share_of == "clips":
+        note = (
+            f"train_shares draw single clips, and the {n_clips} training clips are of {n_units} groups: a small share "
+            "still has clips of many of them. share_of: groups draws whole groups"
+        )
+    elif min(shares) * n_units < 1:
+        note = f"a share of {min(shares):g} is less than one of {n_units} groups of training clips: it has a whole one"
+    else:
+        return subject
+    return replace(subject, notes=(*subject.notes, note))
+
+
 def _roles(split: Split) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     return split.train, split.valid, split.test
 
@@ -226,7 +256,8 @@ def _subject(task: Task, train_data: Dataset, test_data: Dataset, found: NamedSp
         drawn = splits.subset([one.clip for one in train], task.label, task.n_train, train_data.name, "n_train")
         train = [one for one in train if one.clip.id in set(drawn)]
     crossed = train_data is not test_data
-    classes, notes = _classes(task, train, valid, test, crossed)
+    clips = [[one.clip for one in part] for part in (train, valid, test)]
+    classes, notes = target_classes.classes_of(task, clips[0], [*clips[1], *clips[2]], crossed)
     return Subject(
         task,
         f"{train_data.name}→{test_data.name}" if crossed else train_data.name,
@@ -244,52 +275,3 @@ def _subject(task: Task, train_data: Dataset, test_data: Dataset, found: NamedSp
 
 def _said_by(*datasets: Dataset) -> Iterable[str]:
     return dict.fromkeys(note for dataset in datasets for note in dataset.notes)
-
-
-def _classes(
-    task: Task, train: Sequence[Placed], valid: Sequence[Placed], test: Sequence[Placed], crossed: bool
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the class names in their one order, and notes on classes that no probe can learn."""
-    if task.kind == "regression":
-        widths = {len(class_names(one.clip, task)) for one in (*train, *valid, *test)}
-        if len(widths) > 1:
-            raise DataError(f"Expected as many numbers of '{task.label}' in every clip, got {sorted(widths)}.")
-        [width] = widths
-        return tuple(f"{task.label}[{i}]" if width > 1 else task.label for i in range(width)), ()
-    seen = {name for one in train for name in class_names(one.clip, task)}
-    unseen = {name for part in (valid, test) for one in part for name in class_names(one.clip, task)} - seen
-    if unseen and crossed:
-        raise DataError(
-            f"The test dataset has classes of '{task.label}' that the training dataset lacks: "
-            f"{', '.join(sorted(unseen)[:8])}. A crossed experiment needs the same labels."
-        )
-    if len(seen | unseen) < (1 if task.kind == "multilabel" else 2):
-        only = ", ".join(sorted(seen)) or "none"
-        raise DataError(
-            f"Expected clips that differ in '{task.label}', and all have {only}: there is nothing to learn."
-        )
-    notes = (f"no training clip has: {', '.join(sorted(unseen)[:8])}",) if unseen else ()
-    order = (lambda name: (int(name), name)) if task.kind == "pitch" else (lambda name: (0, name))
-    return tuple(sorted(seen | unseen, key=order)), notes
-
-
-_READERS: Mapping[Kind, Callable[[object], str]] = {
-    "pitch": lambda value: str(round(float(str(value)))),
-    "key": lambda value: normalise_key(str(value)),
-}
-
-
-def class_names(clip: Clip, task: Task) -> tuple[str, ...]:
-    """Return the class names of a clip's target (multilabel: any number; regression: the numbers as text)."""
-    value = clip.targets[task.label]
-    values = value if isinstance(value, tuple) else (value,)
-    if task.kind not in ("multilabel", "regression") and len(values) != 1:
-        raise DataError(
-            f"Task '{task.name}' is {task.kind}: clip '{clip.id}' must have one {task.label}, has {values}."
-        )
-    if task.kind in ("pitch", "regression") and not all(map(is_number, values)):
-        raise DataError(
-            f"Task '{task.name}' is {task.kind}: clip '{clip.id}' must have a number as {task.label}, "
-            f"one that float32 holds, has {values}."
-        )
-    return tuple(_READERS.get(task.kind, str)(one) for one in values)

@@ -137,17 +137,19 @@ def _counted(ragged: Sequence[Sequence[np.ndarray]], part: Part, pairing: Pairin
     return counts[0]
 
 
-def fit_probe(job: Fit, root: Path) -> Done:
-    """Fit the stack of one recipe's seeds and keep each probe under its key."""
+def fit_probe(job: Fit, root: Path, device: str = devices.CPU) -> Done:
+    """Fit the stack of one recipe's seeds, networks on a device, and keep each probe under its key."""
     store = _store(root)
+    devices.prepare(device)
     recipes = [_chosen(store, key) for key in job.follows] or [job.recipe] * len(job.keys)
     jobs = [ProbeJob(recipe, identity.seed_for("probe", key)) for recipe, key in zip(recipes, job.keys, strict=True)]
     try:
-        fitted = probes.fit(_problem(store, job.pairing), jobs)
+        fitted = probes.fit(_problem(store, job.pairing, device), jobs)
     except UserError as error:
         return Done(len(jobs), refused=_refused(job, error))
     for key, probe in zip(job.keys, fitted, strict=True):
         store.put_file("probes", key, PROBE, probe.to_bytes())
+    devices.remember(store, job.keys[0], {device: job.keys})
     return Done(len(jobs))
 
 
@@ -164,11 +166,12 @@ def _chosen(store: Store, key: str) -> AnyRecipe:
     return probe.settled if isinstance(probe, Selected) else probe.recipe
 
 
-def code_targets(job: Fit, root: Path) -> Done:
+def code_targets(job: Fit, root: Path, device: str = devices.CPU) -> Done:
     """Measure how many bits the training targets take by a recipe, for each seed."""
     store = _store(root)
+    devices.prepare(device)
     try:
-        problem = _problem(store, job.pairing)
+        problem = _problem(store, job.pairing, device)
         seeds = [identity.seed_for("codelength", key) for key in job.keys]
         measured = [online_codelength(problem, job.recipe, seed) for seed in seeds]
     except UserError as error:
@@ -180,7 +183,7 @@ def code_targets(job: Fit, root: Path) -> Done:
     return Done(len(job.keys))
 
 
-def _problem(store: Store, pairing: Pairing) -> Problem:
+def _problem(store: Store, pairing: Pairing, device: str) -> Problem:
     subject = pairing.subject
     return Problem(
         subject.task.kind,
@@ -189,6 +192,7 @@ def _problem(store: Store, pairing: Pairing) -> Problem:
         len(subject.classes),
         subject.classes,
         _key_score(subject.classes) if subject.task.kind == "key" else None,
+        device,
     )
 
 
@@ -207,7 +211,7 @@ def score_probe(job: Scoring, root: Path) -> Done:
         buffer = io.BytesIO()
         scoring.prediction_table(job, part, predictions).write_parquet(buffer)
         store.put_file("scores", key, PREDICTIONS, buffer.getvalue())
-        _keep_numbers(store, key, job, [Heard(job.pairing.subject, part, predictions)], started)
+        _keep_numbers(store, key, [job], [Heard(job.pairing.subject, part, predictions)], started)
     return Done(len(job.conditions))
 
 
@@ -221,13 +225,15 @@ def score_folds(job: FoldMean, root: Path) -> Done:
             scores = pl.read_parquet(io.BytesIO(table), columns=["scores"])["scores"].to_list()
             predictions = np.array(scores, np.float32).reshape(-1, len(part.clips), len(one.pairing.subject.classes))
             folds.append(Heard(one.pairing.subject, part, predictions))
-        _keep_numbers(store, key, job.folds[0], folds, started)
+        _keep_numbers(store, key, job.folds, folds, started)
     return Done(len(job.conditions))
 
 
-def _keep_numbers(store: Store, key: str, job: Scoring, folds: Sequence[Heard], started: float) -> None:
-    numbers = [vars(number) for number in scoring.numbers(job, folds)]
-    device = devices.of(store, frozenset().union(*(one.part.embeddings for one in folds)))
+def _keep_numbers(store: Store, key: str, jobs: Sequence[Scoring], folds: Sequence[Heard], started: float) -> None:
+    numbers = [vars(number) for number in scoring.numbers(jobs[0], folds)]
+    device = devices.of(
+        store, frozenset().union(*(one.part.embeddings for one in folds), *(j.probe_keys for j in jobs))
+    )
     answer = {"numbers": numbers, "device": device, "seconds": round(time.perf_counter() - started, 3)}
     store.put_file("scores", key, SCORE, json.dumps(answer, ensure_ascii=False).encode())
 

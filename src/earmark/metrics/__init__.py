@@ -4,13 +4,13 @@ Where is a score? `classes.py` (accuracy, top-k, F1, key score), `pitch.py`, `ra
 d′), `regression.py`; `names.py` lists them, `custom.py` takes yours; `keys.py` knows how keys are spelt.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float, Num
 
 from earmark.errors import DataError
-from earmark.metrics.base import Array, Metric, Scores, Weights
+from earmark.metrics.base import Array, Function, HzFunction, Metric, Scores, Weights
 from earmark.metrics.keys import KEYS, merge_spellings, normalise_key
 from earmark.metrics.names import METRICS, code_sha256, defaults, find, primary_average
 from earmark.metrics.pitch import hz_of_midi, is_within_cents
@@ -39,6 +39,7 @@ def measure(
     predictions: Num[Array, "clips columns"],
     classes: tuple[str, ...],
     weights: Weights | None = None,
+    target_hz: Float[Array, " clips"] | None = None,
 ) -> Scores:
     """Return the scores of one metric on one sample of clips, under each row of weights (default: one row of ones).
 
@@ -48,7 +49,8 @@ def measure(
     multilabel; (clips, dimensions) for regression. `predictions`: (clips, classes) scores or probabilities, of which
     the greatest wins (the first of equals), or (clips, dimensions). `classes` names the columns: keys for key, MIDI
     numbers as text for pitch. `weights`: (rows, clips) counts, such as `analysis.stats.resample_weights` draws; a
-    row scores as if each clip were repeated so many times. Two spellings of one key are one class.
+    row scores as if each clip were repeated so many times. Two spellings of one key are one class. `target_hz`: the
+    true frequencies of a pitch task whose classes are rounded; metrics in cents measure from these.
 
     Raises UnknownName or UserError for a metric that there is not, or not for this kind, and DataError for arrays
     that do not fit together, no clips, or numbers that are not finite.
@@ -61,7 +63,10 @@ def measure(
     truth = truth.astype(np.float64 if kind == "regression" else np.int64)
     if kind == "key":
         truth, guesses = merge_spellings(truth, guesses, classes)
-    return metric.function(truth, guesses, classes, rows)
+    exact = None if target_hz is None else _checked_hz(target_hz, kind, len(truth))
+    if metric.takes_hz:
+        return cast(HzFunction, metric.function)(truth, guesses, classes, rows, exact)
+    return cast(Function, metric.function)(truth, guesses, classes, rows)
 
 
 def _check_shapes(kind: Kind, targets: Array, predictions: Array, classes: tuple[str, ...]) -> None:
@@ -97,6 +102,16 @@ def _check_values(kind: Kind, targets: Array, predictions: Array) -> None:
 def _first(targets: Array, low: int, high: int) -> Any:
     """Return the first target that is not a whole number from `low` to `high`."""
     return targets[(np.mod(targets, 1) != 0) | (targets < low) | (targets > high)].flat[0]
+
+
+def _checked_hz(target_hz: Array, kind: Kind, n_clips: int) -> Float[Array, " clips"]:
+    found = np.asarray(target_hz, np.float64)
+    if kind != "pitch" or found.shape != (n_clips,) or not (np.isfinite(found) & (found > 0)).all():
+        raise DataError(
+            f"Expected target_hz to be the frequencies above 0 Hz of the {n_clips} clips of a pitch task, got an array "
+            f"of shape {found.shape} for a {kind} task, {int((np.isfinite(found) & (found > 0)).sum())} of them such."
+        )
+    return found
 
 
 def _checked(weights: Array, n_clips: int) -> Float[Array, "rows clips"]:

@@ -36,6 +36,11 @@ class Scores(NamedTuple):
 
 
 Function = Callable[[Num[Array, "clips ..."], Float[Array, "clips columns"], tuple[str, ...], Weights], Scores]
+HzFunction = Callable[
+    [Num[Array, " clips"], Float[Array, "clips columns"], tuple[str, ...], Weights, Float[Array, " clips"] | None],
+    Scores,
+]
+"""A metric of pitch: the true frequencies are handed over beside the classes, None where these say all."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +48,17 @@ class Metric:
     """A named metric, the kinds of task it is for, and what its number is in one line.
 
     `averages` are those that its scores have; () when only its answers tell. `is_proportion`: its micro average is a
-    share of clips, each of which is right or wrong.
+    share of clips, each of which is right or wrong. `takes_hz`: its function is a HzFunction.
     """
 
     name: str
-    function: Function
+    function: Function | HzFunction
     kinds: frozenset[Kind]
     averages: tuple[str, ...]
     description: str
     higher_is_better: bool = True
     is_proportion: bool = False
+    takes_hz: bool = False
 
 
 def collect(

@@ -50,6 +50,7 @@ _OURS = (
         _BOTH,
         "within a quarter tone",
         is_proportion=True,
+        takes_hz=True,
     ),
     Metric(
         "raw_pitch_accuracy_100_cents",
@@ -58,6 +59,7 @@ _OURS = (
         _BOTH,
         "within a semitone",
         is_proportion=True,
+        takes_hz=True,
     ),
     Metric(
         "chroma_accuracy_50_cents",
@@ -66,6 +68,7 @@ _OURS = (
         _BOTH,
         "within a quarter tone, but for the octave",
         is_proportion=True,
+        takes_hz=True,
     ),
     Metric(
         "chroma_accuracy_100_cents",
@@ -74,6 +77,7 @@ _OURS = (
         _BOTH,
         "within a semitone, but for the octave",
         is_proportion=True,
+        takes_hz=True,
     ),
     Metric("roc_auc", roc_auc, _RANKED, _MACRO, "area under the ROC curve"),
     Metric("average_precision", average_precision, _RANKED, _MACRO, "step-wise, mAP"),

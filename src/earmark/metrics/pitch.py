@@ -1,6 +1,7 @@
 """Metrics of pitch: how far, in cents, the predicted frequency lies from the true one.
 
-The predicted pitch is the class of the greatest score; classes are MIDI numbers as text.
+The predicted pitch is the class of the greatest score; classes are MIDI numbers as text. The true one is exact where
+it is known better than by its class: a sung note of MIDI 60.4 is of class 60, and 40 cents from it.
 """
 
 import numpy as np
@@ -46,16 +47,17 @@ def raw_pitch_accuracy(
     predictions: Float[Array, "clips classes"],
     classes: tuple[str, ...],
     weights: Weights,
+    target_hz: Float[Array, " clips"] | None = None,
     *,
     tolerance_cents: float,
 ) -> Scores:
     """Return the share of clips predicted within a tolerance: micro over clips, by true MIDI number, macro over those.
 
-    Both pitches are MIDI classes here, so 50 cents equals accuracy, and 100 cents also takes the semitone above and
-    below. A sung note of 60.4 is of class 60: its distance to a predicted class is not known any more. For exact
-    frequencies call `is_within_cents`.
+    `target_hz`: the true frequencies; without them those of the classes, so that 50 cents equals accuracy, and 100
+    cents also takes the semitone above and below. The predicted one is that of a class: of a note that lies between
+    two, within 50 cents is the nearer, within 100 are both.
     """
-    true_hz, guess_hz = _frequencies(targets, predictions, classes)
+    true_hz, guess_hz = _frequencies(targets, predictions, classes, target_hz)
     return mean_by_class(is_within_cents(true_hz, guess_hz, tolerance_cents), targets, classes, weights)
 
 
@@ -64,11 +66,12 @@ def chroma_accuracy(
     predictions: Float[Array, "clips classes"],
     classes: tuple[str, ...],
     weights: Weights,
+    target_hz: Float[Array, " clips"] | None = None,
     *,
     tolerance_cents: float,
 ) -> Scores:
-    """Return `raw_pitch_accuracy` with octaves forgiven; with 50 cents it equals `pitch_class_accuracy`."""
-    true_hz, guess_hz = _frequencies(targets, predictions, classes)
+    """Return `raw_pitch_accuracy` with octaves forgiven; of classes and 50 cents it equals `pitch_class_accuracy`."""
+    true_hz, guess_hz = _frequencies(targets, predictions, classes, target_hz)
     is_right = is_within_cents(true_hz, guess_hz, tolerance_cents, forgive_octaves=True)
     return mean_by_class(is_right, targets, classes, weights)
 
@@ -90,11 +93,14 @@ def pitch_class_accuracy(
 
 
 def _frequencies(
-    targets: Int[Array, " clips"], predictions: Float[Array, "clips classes"], classes: tuple[str, ...]
+    targets: Int[Array, " clips"],
+    predictions: Float[Array, "clips classes"],
+    classes: tuple[str, ...],
+    target_hz: Float[Array, " clips"] | None,
 ) -> tuple[Float[Array, " clips"], Float[Array, " clips"]]:
     """Return the true and the predicted frequency of each clip in Hz."""
     hz = hz_of_midi(_midi_numbers(classes))
-    return hz[targets], hz[predictions.argmax(axis=1)]
+    return hz[targets] if target_hz is None else target_hz, hz[predictions.argmax(axis=1)]
 
 
 def _midi_numbers(classes: tuple[str, ...]) -> Int[Array, " classes"]:

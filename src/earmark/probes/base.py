@@ -51,7 +51,8 @@ class Examples:
 class Problem:
     """What probes are fitted to: a kind of task, its training and validation clips, the names of the outputs.
 
-    `monitor` is the validation score of the task where the recipe says "auto"; None takes that of the kind.
+    `monitor` is the validation score of the task where the recipe says "auto"; None takes that of the kind. `device`
+    is where networks are fitted, "cpu" or "cuda"; every draw and every answer is the CPU's.
     """
 
     kind: Kind
@@ -60,6 +61,7 @@ class Problem:
     n_outputs: int
     classes: tuple[str, ...] = ()
     monitor: Monitor | None = None
+    device: str = "cpu"
 
 
 class Job(NamedTuple):

@@ -14,8 +14,8 @@ from earmark import identity
 from earmark.errors import DataError, UserError
 from earmark.probes.base import AnyRecipe, Job, Problem
 from earmark.probes.fit import fit
-from earmark.probes.inputs import check_problem
-from earmark.probes.kinds import fewest_clips
+from earmark.probes.inputs import ONE_CLASS, check_problem
+from earmark.probes.kinds import fewest_clips, fewest_for_warm_up
 from earmark.probes.portions import part, spread_order
 
 SHARES = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
@@ -55,7 +55,8 @@ def online_codelength(problem: Problem, recipe: AnyRecipe, seed: int) -> Codelen
     coded uniformly; each further one by a probe fitted on those before it, which stops and chooses its epoch by the
     validation clips. Portions that a small training set leaves empty are left out. A class takes −log2 of its
     probability; labels are coded one by one.
-    Where fewer clips are known than a recipe needs (see `fewest_clips`), the code is uniform.
+    Where fewer clips are known than a recipe needs (see `fewest_clips`, `fewest_for_warm_up`), or clips of one class
+    only, the code is uniform: of these no classifier can be fitted.
     Differs from the paper: DOUBT is mixed in, at 1.4 millionths of a bit a target; the order is stratified. Raises
     UserError for a regression, whose values have no code.
     """
@@ -66,10 +67,11 @@ def online_codelength(problem: Problem, recipe: AnyRecipe, seed: int) -> Codelen
     order = spread_order(train.targets, identity.generator("codelength", seed))
     ends = sorted({max(1, round(share * n_clips)) for share in SHARES})
     portions = [Portion(0, ends[0], ends[0] * _uniform_bits(problem))]
+    fewest = max(fewest_clips(recipe), fewest_for_warm_up(recipe))
     for known, end in pairwise(ends):
         coded = part(train, np.sort(order[known:end]))
         given = replace(problem, train=part(train, np.sort(order[:known])))
-        if known < fewest_clips(recipe):
+        if known < fewest or (problem.kind in ONE_CLASS and np.ptp(given.train.targets) == 0):
             portions.append(Portion(known, end - known, (end - known) * _uniform_bits(problem)))
             continue
         [probe] = fit(given, [Job(recipe, identity.seed_for("codelength", seed, known))])

@@ -6,7 +6,7 @@ from typing import cast
 
 from earmark.errors import UserError
 from earmark.probes import kinds, knn, logistic, mlp, own, ridge, select
-from earmark.probes.base import Fitted, Job, Problem
+from earmark.probes.base import AnyRecipe, Fitted, Job, Problem
 from earmark.probes.saved import unpack
 
 FITTERS: Mapping[str, ModuleType] = {"mlp": mlp, "logistic": logistic, "ridge": ridge, "knn": knn, "own": own}
@@ -30,6 +30,11 @@ def fit(problem: Problem, jobs: Sequence[Job]) -> list[Fitted]:
         )
         found.update(zip(places, fitted, strict=True))
     return [found[place] for place in range(len(jobs))]
+
+
+def goes_to_device(recipe: AnyRecipe) -> bool:
+    """Return whether a probe is fitted on the problem's device: a dense network, or a choice among some of them."""
+    return any(one.probe == "mlp" for one in kinds.candidates(recipe))
 
 
 def restore(content: bytes) -> Fitted:

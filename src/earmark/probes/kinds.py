@@ -41,6 +41,17 @@ def fewest_clips(recipe: AnyRecipe) -> int:
     return max([own, *map(fewest_clips, getattr(recipe, "recipes", ()))])
 
 
+def fewest_for_warm_up(recipe: AnyRecipe) -> int:
+    """Return how many training clips, of one row each, a recipe needs to be trained beyond its warm-up."""
+    own = 1
+    if isinstance(recipe, Recipe) and recipe.steps is None and recipe.warm_up_steps:
+        n_batches = recipe.warm_up_steps // recipe.epochs + 1
+        # A batch norm cannot take a batch of one, which joins the one before it.
+        last = recipe.batch_size if recipe.drop_last else 1 + (recipe.batch_norm and n_batches > 1)
+        own = (n_batches - 1) * recipe.batch_size + min(last, recipe.batch_size)
+    return max([own, *map(fewest_for_warm_up, getattr(recipe, "recipes", ()))])
+
+
 def code_sha256(recipe: AnyRecipe) -> tuple[str, ...]:
     """Return the sha256 of every file of a user's own that a recipe names, in order; nothing for earmark's kinds.
 

@@ -48,12 +48,21 @@ class Weights(NamedTuple):
 
     def of(self, places: Sequence[int]) -> "Weights":
         """Return a copy of some slots' weights."""
-        return Weights(*(flat[list(places)] for flat in self))
+        return Weights(*(rows_at(flat, places) for flat in self))
+
+    def at(self, place: int) -> "Weights":
+        """Return one slot's weights, as views."""
+        return Weights(*(flat[place : place + 1] for flat in self))
+
+    def to(self, device: str) -> "Weights":
+        """Return them on a device: themselves if they are there."""
+        return Weights(*(flat.to(device) for flat in self))
 
     @property
     def are_finite(self) -> bool:
-        """Whether there is no NaN and no infinity among them."""
-        return all(bool(torch.isfinite(flat).all()) for flat in self)
+        """Whether there is no NaN and no infinity among them: both ends of a range show either."""
+        ends = [end for flat in self if flat.numel() for end in (flat.amin(), flat.amax())]
+        return bool(torch.isfinite(torch.stack(ends)).all())
 
 
 @dataclass(frozen=True)
@@ -135,6 +144,11 @@ def zeros(network: Network, n_slots: int) -> Weights:
     return Weights(*(torch.zeros(n_slots, sum(prod(one.room) for one in parts)) for parts in network.parts))
 
 
+def rows_at(flat: Float[Tensor, "slots numbers"], places: Sequence[int]) -> Float[Tensor, "places numbers"]:
+    """Return a copy of some rows, made without an index that would have to move to their device."""
+    return torch.cat([flat[place : place + 1] for place in places])
+
+
 def views(flat: Float[Tensor, "slots numbers"], parts: Sequence[Part]) -> dict[str, Tensor]:
     """Return the parts of a flat tensor by name, padded, as views: (slots, inputs, outputs) or (slots, 1, units)."""
     found, start = {}, 0
@@ -191,13 +205,15 @@ def backward(
 ) -> None:
     """Write the gradient of the loss into `gradients`; `error` is its gradient by the outputs of `forward`.
 
-    By hand, because there is nothing to it and autograd's bookkeeping would cost more than the arithmetic.
+    By hand, because there is nothing to it and autograd's bookkeeping would cost more than the arithmetic. The
+    activations are used up.
     """
     for depth in reversed(range(len(stack))):
         torch.bmm(activations[depth].mT, error, out=gradients[depth].weight)
         torch.sum(error, dim=1, keepdim=True, out=gradients[depth].bias)
         if depth:
-            error = torch.bmm(error, stack[depth].weight.mT).mul_(activations[depth] > 0)
+            # As numbers, in place: a mask of truth values would be turned into numbers first.
+            error = torch.bmm(error, stack[depth].weight.mT).mul_(activations[depth].gt_(0))
             if dropout:
                 error.mul_(dropout[depth - 1])
 

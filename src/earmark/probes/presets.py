@@ -22,6 +22,7 @@ FIELDS = (
     "mends",
     "extends",
     "defaults",
+    "defaults_of",
     "base",
     "kinds",
     "grid",
@@ -34,7 +35,8 @@ class Preset:
     """A protocol. `version` is raised when its numbers change.
 
     `faults`: what the original does wrong, by a short name; `mends`: the faults of another preset that this one does
-    not have. `defaults`: what its paper says of the rest of an experiment. `kinds`: what is different for a kind of
+    not have. `defaults`: what its paper says of the rest of an experiment; `defaults_of`: what of that is
+    different for a probe. `kinds`: what is different for a kind of
     task. `grid`: candidates that the validation clips choose among, as one probe of the preset's name;
     `first_fold_only`: those of the first fold, for all folds.
     """
@@ -52,12 +54,17 @@ class Preset:
     mends: Sequence[str] = ()
     extends: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    defaults_of: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     n_steps: int | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of its probes."""
         return (self.name,) if self.grid else tuple(self.probes)
+
+    def beside(self, probe: str) -> dict[str, Any]:
+        """Return what the paper says of the rest of an experiment with a probe, by the probe's name."""
+        return {**self.defaults, **self.defaults_of.get(probe, {})}
 
     def recipes(self, only: Sequence[str] | None = None, kind: Kind | None = None) -> dict[str, AnyRecipe]:
         """Return the recipes by name, all of them or `only` those, in the order asked for, for a kind of task.
@@ -101,6 +108,7 @@ def preset_of(said: Mapping[str, Any], extended: Preset | None = None) -> Preset
         kinds={**extended.kinds, **made.kinds},
         faults={**rest, **made.faults},
         defaults={**extended.defaults, **made.defaults},
+        defaults_of={**extended.defaults_of, **made.defaults_of},
     )
 
 

@@ -19,6 +19,7 @@ FramePool = Literal["none", "mean", "mean_std", "attention"]
 Ties = Literal["loss", "first"]
 Keep = Literal["best", "last"]
 Average = Literal["probabilities", "logits"]
+PowerRule = Literal["geometric", "mir_ref"]
 
 INFERRED: tuple[Inferred, ...] = get_args(Inferred)
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -31,6 +32,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "ties": get_args(Ties),
     "keep": get_args(Keep),
     "average": get_args(Average),
+    "power_rule": get_args(PowerRule),
 }
 NEVER = "never"
 
@@ -39,7 +41,8 @@ NEVER = "never"
 class Recipe:
     """How one probe is made: a network of dense layers, fitted by Adam.
 
-    **The network.** `hidden_units`: one entry a hidden layer, a number of units or a rule (see `hidden_sizes`). A
+    **The network.** `hidden_units`: one entry a hidden layer, a number of units or a rule (see `hidden_sizes`, also
+    for `power_rule`). A
     hidden layer is dense → batch norm (`batch_norm`) → `activation` → dropout; for ReLU, as in HEAR, it is the same
     whether dropout stands before or behind it. `dropout` is the probability that a hidden unit is silenced in
     training. `initialisation`: see `initial`. `layer_weights`: the layers of a representation are summed under
@@ -65,7 +68,8 @@ class Recipe:
     kind of task; loss; the name of a metric; the probe stops after `patience` checks without a strictly better
     `stop_criterion` (never: it does not stop early), and `keep` says whether the check with the best `save_criterion`
     or the last one is what remains. `ties`: of equal scores the one of the lower validation loss is better, or no
-    later one is. `average`: what is averaged over the rows of a clip.
+    later one is. `penalised_loss`: the criterion loss has the penalty of weight_decay in it, as Keras' val_loss has,
+    so that a network whose weights still grow stops earlier. `average`: what is averaged over the rows of a clip.
     """
 
     probe: ClassVar[str] = "mlp"
@@ -101,6 +105,8 @@ class Recipe:
     keep: Keep = "best"
     average: Average = "probabilities"
     standardise_targets: bool = True
+    penalised_loss: bool = False
+    power_rule: PowerRule = "geometric"
 
     def __post_init__(self) -> None:
         for units in self.hidden_units:
@@ -147,6 +153,8 @@ class Recipe:
                     raise UserError(f"{name} is for schedule plateau, got {self.schedule}. Drop one of the two.")
         if self.stop_criterion == NEVER and self.patience != _default("patience"):
             raise UserError("patience counts nothing where stop_criterion is never. Drop one of the two.")
+        if self.penalised_loss and "loss" not in (self.stop_criterion, self.save_criterion):
+            raise UserError("penalised_loss is for the criterion loss, and neither is it. Drop it, or stop by loss.")
         if self.steps is not None and self.warm_up_steps >= self.steps:
             raise UserError(
                 f"Expected warm_up_steps below steps, got {self.warm_up_steps} of {self.steps}. Train longer."
@@ -161,23 +169,37 @@ def hidden_sizes(recipe: Recipe, dim: int, n_outputs: int) -> tuple[int, ...]:
     """Return the numbers of hidden units of a recipe between `dim` inputs and `n_outputs` outputs.
 
     With n hidden layers, layer i = 1 … n of "infer" has D − i·(D − C)/(n + 1) units (a straight line from D to C)
-    and of "power_infer" D·(C/D)^(i/(n + 1)) (a geometric one); both are truncated, then made even by adding 1.
-    So D = 768 and C = 14 give 392 for one layer and 516, 266 for two. Source: Plachouras 2023
-    (the toolkit's thesis) and its code, mir_ref.
-    Differs: mir_ref's power rule grows with depth, which cannot have been meant; and its sizes, inferred for the
-    first representation, are reused for the others.
+    and of "power_infer" D·(C/D)^(i/(n + 1)) (a geometric one); with `power_rule` mir_ref it has C + i²·(D − C)/(n + 1),
+    as that toolkit's code has it, which grows with depth. All are truncated, then made even by adding 1.
+    So D = 768 and C = 14 give 392 for one layer and 516, 266 for two; by mir_ref's power rule 392, and 266, 1020.
+    Raises UserError where that rule leaves a layer without units. Source: Plachouras 2023 (the toolkit's thesis,
+    which says "power regression" and no formula) and its code, mir_ref.
+    Differs: mir_ref reuses for the other representations the sizes inferred for the first; and where the first of
+    its layers is inferred, so are all, by the same rule.
     """
     steps = len(recipe.hidden_units) + 1
     sizes = []
     for i, units in enumerate(recipe.hidden_units, start=1):
         if units == "infer":
             sizes.append(_even((dim * steps - i * (dim - n_outputs)) // steps))
+        elif units == "power_infer" and recipe.power_rule == "mir_ref":
+            sizes.append(_grown(i, steps, dim, n_outputs))
         elif units == "power_infer":
             # Rounding first: 27·(3/27)^½ is 9, but 8.999… in floating point.
             sizes.append(_even(int(round(dim * (n_outputs / dim) ** (i / steps), 9))))
         else:
             sizes.append(int(units))
     return tuple(sizes)
+
+
+def _grown(i: int, steps: int, dim: int, n_outputs: int) -> int:
+    units = (n_outputs * steps + i * i * (dim - n_outputs)) // steps
+    if units < 1:
+        raise UserError(
+            f"mir_ref's power_infer gives layer {i} {units} units between {dim} inputs and {n_outputs} outputs, which "
+            "are more. Write power_rule: geometric, or numbers."
+        )
+    return _even(units)
 
 
 def _even(units: int) -> int:

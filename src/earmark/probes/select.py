@@ -75,6 +75,11 @@ class Recipe:
         n_candidates = len(self.candidates)
         if self.n_drawn is not None and not 1 <= self.n_drawn <= n_candidates:
             raise UserError(f"Expected n_drawn from 1 to {n_candidates}, the candidates, got {self.n_drawn}.")
+        if any(isinstance(recipe, Recipe) and recipe.first_fold_only for recipe in self.recipes):
+            raise UserError(
+                "first_fold_only counts for a whole choice, and here stands in a candidate of another, which would be "
+                "searched again in every fold. Write it beside the outer recipes and leave it out within."
+            )
         if self.search == "halving":
             for recipe in self.recipes:
                 _training(recipe)
@@ -107,9 +112,9 @@ class Selected:
 
     @property
     def settled(self) -> Recipe:
-        """The recipe whose only candidate is the winner: to fit elsewhere what was chosen here."""
+        """The recipe whose only candidate is the winner, itself settled if it is a choice: to fit elsewhere."""
         layers = () if self.chosen.layer is None else (self.chosen.layer,)
-        return Recipe((self.chosen.recipe,), layers)
+        return Recipe((self.fitted.settled if isinstance(self.fitted, Selected) else self.chosen.recipe,), layers)
 
     @property
     def kind(self) -> Kind:

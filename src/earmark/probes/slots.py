@@ -88,9 +88,10 @@ class Slot:
         return not self.is_done and (is_due or (is_end and (self.recipe.keep == "last" or not self.history)))
 
     def check(self, epoch: int, step: int, rate: float, logits: Tensor, weights: Weights) -> None:
-        """Look at its outputs for the validation rows, (rows, outputs); keep its weights, one row, if they are better.
+        """Look at its outputs for the validation rows, (rows, outputs); copy its weights, one row, if they are better.
 
-        Raises DataError for what is not finite, and where a criterion is undefined.
+        `logits` are on the CPU; `weights`, and the copy that is kept, on the device. Raises DataError for what is not
+        finite, and where a criterion is undefined.
         """
         if not (torch.isfinite(logits).all() and weights.are_finite):
             raise DataError(
@@ -103,7 +104,7 @@ class Slot:
         valid_loss = loss(self.loss, valid.targets, predicted)
         monitored = {name: monitor(valid.targets, predicted) for name, monitor in self.monitors.items()}
         found = {name: _defined(score, len(valid.targets)) for name, score in monitored.items()}
-        found |= {"loss": -valid_loss, NEVER: 0.0}
+        found |= {"loss": -valid_loss - (self._penalty(weights) if recipe.penalised_loss else 0.0), NEVER: 0.0}
         score = found[recipe.save_criterion]
         train_loss = self.train_loss / max(self.n_trained, 1)
         self.train_loss, self.n_trained = 0.0, 0
@@ -111,13 +112,22 @@ class Slot:
         self._keep(self._ranked(score, valid_loss), weights)
         self._wait(found[recipe.stop_criterion], valid_loss, score)
 
+    def _penalty(self, weights: Weights) -> float:
+        """Return what weight_decay adds to the loss that is minimised: Keras' λ·Σw²."""
+        decayed = weights[:2] if self.recipe.decay_biases else weights[:1]
+        return self.recipe.weight_decay * sum(float(flat.double().square().sum()) for flat in decayed)
+
     def _ranked(self, score: float, valid_loss: float) -> tuple[float, ...]:
         return (score, -valid_loss) if self.recipe.ties == "loss" else (score,)
 
     def _keep(self, reached: tuple[float, ...], weights: Weights) -> None:
         if self.recipe.keep == "last" or reached > self.best:
             self.best, self.kept_at = reached, len(self.history) - 1
-            self.kept = weights
+            if self.kept is None:
+                self.kept = weights.of([0])
+            else:
+                for kept, flat in zip(self.kept, weights, strict=True):
+                    kept.copy_(flat)
 
     def _wait(self, stop: float, valid_loss: float, score: float) -> None:
         """Count the checks since the stop criterion was best; the rate's plateau watches what the stop watches."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from earmark.probes.batches import Batch, Inputs
-from earmark.probes.networks import Network, Weights, activate, backward, forward, layers, outputs, views
+from earmark.probes.networks import Network, Weights, activate, backward, forward, layers, outputs, rows_at, views
 from earmark.probes.recipe import Loss
 
 SMALLEST = torch.finfo(torch.float32).tiny
@@ -29,7 +29,7 @@ class Stack:
     """Some slots of one network and one loss: the weights, their gradients and the two moments of Adam.
 
     A plain network goes through the gradient written by hand; any other through autograd, whose leaves are views of
-    the flat tensors here.
+    the flat tensors here. It lives on the device of its weights.
     """
 
     def __init__(self, network: Network, loss: Loss, weights: Weights) -> None:
@@ -75,7 +75,8 @@ class Stack:
     def only(self, keep: Sequence[int]) -> "Stack":
         """Return a stack of some of the slots, mid-way as they are."""
         fewer = Stack(self.network, self.loss, self.weights.of(keep))
-        fewer.first, fewer.second = ([flat[list(keep)] for flat in moments] for moments in (self.first, self.second))
+        moments = (self.first, self.second)
+        fewer.first, fewer.second = ([rows_at(flat, keep) for flat in flats] for flats in moments)
         fewer.n_steps = self.n_steps
         return fewer
 
@@ -121,7 +122,7 @@ class Stack:
         flats = (self.weights[:2], self.gradients, self.first, self.second)
         weights, gradients, first, second = ([flat[one][run] for one in which] for flat in flats)
         # torch counts the steps of each tensor by itself.
-        steps = [torch.tensor(float(self.n_steps)) for _ in which]
+        steps = [torch.full((), float(self.n_steps), device=self.weights.kernels.device) for _ in which]
         adam(
             weights,
             gradients,

@@ -1,7 +1,7 @@
 """The page of protocols, as Markdown made from the presets: docs/protocols.md is `earmark list probe --markdown`."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from earmark.experiment.presets import presets
 from earmark.probes.presets import Preset
@@ -37,7 +37,8 @@ def _section(name: str, preset: Preset) -> Iterator[str]:
     probes = ", ".join(f"`{probe}`" for probe in preset.names)
     yield _wrapped(f"Source: {preset.cites}. Version {preset.version}. Probes: {probes}.")
     if preset.defaults:
-        yield _wrapped(f"Beside it: {', '.join(f'`{key}: {value}`' for key, value in preset.defaults.items())}.")
+        others = [f"; of `{probe}` {_beside(said)}" for probe, said in preset.defaults_of.items()]
+        yield _wrapped(f"Beside it: {_beside(preset.defaults)}{''.join(others)}.")
     if preset.mends:
         yield _wrapped(f"Mends: {', '.join(preset.mends)}.")
     if preset.faults:
@@ -49,3 +50,7 @@ def _wrapped(text: str, indent: str = "") -> str:
     """Return a paragraph in lines of the page's width, those after the first indented, and a line feed."""
     lines = textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines) + "\n"
+
+
+def _beside(said: Mapping[str, object]) -> str:
+    return ", ".join(f"`{key}: {value}`" for key, value in said.items())

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
@@ -29,6 +30,7 @@ class Fold:
     targets: np.ndarray
     classes: tuple[str, ...]
     scores: Mapping[str, np.ndarray]
+    target_hz: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,7 @@ class Bout:
     def estimates(self, system: str) -> tuple[Estimate, np.ndarray]:
         """Return the mean over seeds with its resamples, and the score of each seed."""
         of_folds = [
-            np.stack(
-                [self._scores(fold, one, fold.targets, self.weights[:, fold.place]) for one in fold.scores[system]]
-            )
+            np.stack([self._scores(fold, one, self.weights[:, fold.place]) for one in fold.scores[system]])
             for fold in self.folds
         ]
         scores = _mean_of_defined(of_folds)
@@ -97,21 +97,19 @@ class Bout:
         firsts, seconds = fold.scores[one], fold.scores[other]
         keep = 1 - swaps
         rows = np.block([[keep, swaps], [swaps, keep]])
-        targets = np.concatenate([fold.targets, fold.targets])
+        twice = replace(fold, targets=_twice(fold.targets), target_hz=_twice(fold.target_hz))
         differences = []
         for seed in range(math.lcm(len(firsts), len(seconds))):
             pair = [firsts[seed % len(firsts)], seconds[seed % len(seconds)]]
             if self.metric in BY_RANK:  # two systems' scores need not be on one scale
                 pair = [rankdata(scores, axis=0) for scores in pair]
-            mixed, swapped = np.split(self._scores(fold, np.concatenate(pair), targets, rows), 2)
+            mixed, swapped = np.split(self._scores(twice, np.concatenate(pair), rows), 2)
             differences.append(mixed - swapped)
         return np.asarray(np.mean(differences, axis=0))
 
-    def _scores(self, fold: Fold, predictions: np.ndarray, targets: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        scores: np.ndarray = measure(self.metric, self.kind, targets, predictions, fold.classes, rows).averages[
-            self.average
-        ]
-        return scores
+    def _scores(self, fold: Fold, predictions: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        found = measure(self.metric, self.kind, fold.targets, predictions, fold.classes, rows, fold.target_hz)
+        return np.asarray(found.averages[self.average])
 
 
 def meet(found: Sequence[Predicted], metric: str | None, average: str | None) -> Bout:
@@ -130,7 +128,8 @@ def meet(found: Sequence[Predicted], metric: str | None, average: str | None) ->
         n_left_out += len({clip for one in answers.values() for clip in one.clips}) - len(parts[-1].clips)
         start = folds[-1].place.stop if folds else 0
         place = slice(start, start + len(parts[-1].clips))
-        folds.append(Fold(place, parts[-1].targets, classes, {name: one.scores for name, one in shared.items()}))
+        scores = {name: one.scores for name, one in shared.items()}
+        folds.append(Fold(place, parts[-1].targets, classes, scores, parts[-1].target_hz))
     clips = tuple(clip for part in parts for clip in part.clips)
     groups = _groups(parts)
     rng = identity.generator("bootstrap", first.task, list(clips))
@@ -161,6 +160,11 @@ def _by_fold(found: Sequence[Predicted]) -> Iterator[tuple[tuple[str, ...], dict
         raise DataError(f"No system of task '{found[0].task}' has predictions in every fold. Finish its run first.")
     for fold in by_fold.values():
         yield fold[everywhere[0]].classes, {name: fold[name].read() for name in everywhere}
+
+
+def _twice(of_clips: Any) -> Any:
+    """Return an array of clips with itself below; None where there is none."""
+    return None if of_clips is None else np.concatenate([of_clips, of_clips])
 
 
 def _shared(answers: Mapping[str, Answers]) -> dict[str, Answers]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -20,22 +20,22 @@ INDEX = "index.jsonl"
 class Answers:
     """What one system said of test clips: (clips,) or (clips, labels) targets, (seeds, clips, outputs) scores.
 
-    `groups` None: no clip has one; else a clip without one is its own.
+    `groups` None: no clip has one; else a clip without one is its own. `target_hz` None: targets say all of a pitch.
     """
 
     clips: tuple[str, ...]
     groups: tuple[str, ...] | None
     targets: np.ndarray
     scores: np.ndarray
+    target_hz: np.ndarray | None = None
 
     def of(self, clips: Sequence[str]) -> "Answers":
         """Return the answers to some of the clips, in their order."""
         at = {clip: place for place, clip in enumerate(self.clips)}
         places = [at[clip] for clip in clips]
         groups = tuple(self.groups[place] for place in places) if self.groups else None
-        return replace(
-            self, clips=tuple(clips), groups=groups, targets=self.targets[places], scores=self.scores[:, places]
-        )
+        target_hz = None if self.target_hz is None else self.target_hz[places]
+        return Answers(tuple(clips), groups, self.targets[places], self.scores[:, places], target_hz)
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,9 @@ class Predicted:
         first = table.head(len(table) // n_seeds)  # seeds stand one after another, with the same clips
         names, clips = first["group"].to_list(), tuple(first["clip"])
         groups = tuple(name or clip for name, clip in zip(names, clips, strict=True)) if any(names) else None
-        scores = np.array(table["scores"].to_list(), np.float32).reshape(n_seeds, len(first), -1)
-        return Answers(clips, groups, self._targets(first["target"].to_list()), scores)
+        scores = table["scores"].explode().to_numpy().astype(np.float32, copy=False).reshape(n_seeds, len(first), -1)
+        target_hz = first["target_hz"].to_numpy() if "target_hz" in first.columns else None
+        return Answers(clips, groups, self._targets(first["target"].to_list()), scores, target_hz)
 
     def _targets(self, named: Sequence[Any]) -> np.ndarray:
         """Return targets as metrics take them from their names, as `subjects.Subject.targets` makes them."""
@@ -93,7 +94,8 @@ def index(folder: Path) -> tuple[Predicted, ...]:
     file = folder / "predictions" / INDEX
     if not file.is_file():
         raise DataError(f"Expected a run with predictions/{INDEX}, found none at '{folder}'. Finish its run first.")
-    found = tuple(_predicted(file.parent, json.loads(line)) for line in file.read_text("utf-8").splitlines())
+    # of bytes: text would also end a line at U+2028, which a label may hold
+    found = tuple(_predicted(file.parent, json.loads(line)) for line in file.read_bytes().splitlines())
     if not found:
         raise DataError(f"The run at '{folder}' predicted nothing. Finish its run first.")
     return found

@@ -18,7 +18,7 @@ from earmark.nouns import Result
 from earmark.runs import bouts, predictions
 from earmark.runs.changes import Change, Changes, Paired, Side
 from earmark.runs.compare import CONSTANT, PERMUTATIONS
-from earmark.runs.predictions import Predicted
+from earmark.runs.predictions import Answers, Predicted
 
 Name = tuple[object, ...]
 Sides = tuple[Mapping[Name, Sequence[Predicted]], Mapping[Name, Sequence[Predicted]]]
@@ -174,9 +174,16 @@ def _unpaired(old: Sequence[Predicted], new: Sequence[Predicted], row: Result) -
         shared = [clip for clip in answers.clips if clip in known]
         if not shared:
             return "the runs share no test clip"
-        if not np.array_equal(answers.of(shared).targets, theirs.of(shared).targets):
+        if not _are_same_targets(answers.of(shared), theirs.of(shared)):
             return "shared clips have other labels"
     return ""
+
+
+def _are_same_targets(answers: Answers, theirs: Answers) -> bool:
+    pairs = (answers.targets, theirs.targets), (answers.target_hz, theirs.target_hz)
+    return all(
+        one is other or (one is not None and other is not None and np.array_equal(one, other)) for one, other in pairs
+    )
 
 
 def _test(old: Sequence[Predicted], new: Sequence[Predicted], row: Result, permutations: int) -> Paired:

@@ -20,7 +20,8 @@ from earmark.report import datasets as page
 from earmark.report import figures
 from earmark.representations.get import require_online
 from earmark.show.representations import fetched
-from earmark.show.runs import console, remark
+from earmark.show.runs import console
+from earmark.show.said import remark
 from earmark.sources.bars import bars
 
 GB = 1e9

@@ -21,7 +21,8 @@ from earmark.listings import RepresentationLine
 from earmark.report import representations as page
 from earmark.representations import base, features, get
 from earmark.representations.base import Representation
-from earmark.show.runs import console, failures, remark
+from earmark.show.runs import console, failures
+from earmark.show.said import remark
 from earmark.sources.bars import bars
 from earmark.sources.fetch import Fetched
 from earmark.store import Store

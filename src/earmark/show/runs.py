@@ -10,7 +10,6 @@ from rich.console import Console
 
 from earmark import places
 from earmark.analysis import tables as tabling
-from earmark.analysis.grid import Grid, Show
 from earmark.errors import UnknownName
 from earmark.experiment import costs, leaks, results, spec
 from earmark.experiment.estimate import Estimate
@@ -19,20 +18,15 @@ from earmark.experiment.results import Run
 from earmark.metrics import METRICS
 from earmark.nouns import Failure, Result
 from earmark.report import protocols as page
-from earmark.show.grids import rendered
+from earmark.show.grids import grids
+from earmark.show.said import remark
 
 WIDE = 200
-UNBROKEN = 100_000
 
 
 def console() -> Console:
     """Return the console of stdout; in a pipe it is wide enough that no table breaks."""
     return Console(soft_wrap=False) if sys.stdout.isatty() else Console(width=WIDE)
-
-
-def remark(text: str) -> None:
-    """Say something on stderr."""
-    print(text, file=sys.stderr)
 
 
 def run(done: Run) -> None:
@@ -78,19 +72,6 @@ def failures(found: Sequence[Failure]) -> None:
 def tables(rows: Iterable[Result], metric: str | None = None, average: str | None = None, folds: bool = False) -> None:
     """Print one table a task."""
     grids(one.grid for one in tabling.tables(rows, metric, average, folds))
-
-
-def grids(found: Iterable[Grid], show: Show = "interval") -> None:
-    """Print grids of scores; in a pipe no line of them breaks."""
-    out = console() if sys.stdout.isatty() else Console(width=UNBROKEN)
-    for one in found:
-        out.print(rendered(one, show))
-
-
-def rows(found: Iterable[Result]) -> None:
-    """Print rows as JSON lines."""
-    for row in found:
-        print(json.dumps(vars(row), ensure_ascii=False))
 
 
 def estimate(found: Estimate, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from earmark.errors import DataError
 
-ALGORITHMS = ("sha256", "md5")
+ALGORITHMS = ("sha256", "md5", "sha1")
 READ_BYTES = 1 << 20
 
 

@@ -28,6 +28,7 @@ from earmark.store import hashes, upkeep
 from earmark.store.hashes import Hashes
 from earmark.store.shards import FLOAT, FLUSH_ROWS, Row, Shard, Writer, check_name, fill, list_shards, told
 from earmark.store.upkeep import Compaction
+from earmark.store.whole import is_whole
 
 __all__ = ["Compaction", "Store", "StoreError", "Writer"]
 
@@ -134,15 +135,17 @@ class Store:
                 self._bytes_read |= writer.index_bytes
 
     def file(self, kind: str, key: str, suffix: str) -> Path | None:
-        """Return the path of a whole file, or None where there is none."""
+        """Return the path of a whole file; None where there is none, or one that is damaged (see `whole`)."""
         path = self._path(kind, key, suffix)
-        return path if path.exists() else None
+        return path if is_whole(path) else None
 
     def read_file(self, kind: str, key: str, suffix: str) -> bytes:
         """Return the bytes of a whole file, or raise StoreError where there is none."""
         path = self.file(kind, key, suffix)
         if path is None:
-            raise StoreError(f"Expected the file {self._path(kind, key, suffix)}; it is not there. Ask file() first.")
+            raise StoreError(
+                f"Expected the file {self._path(kind, key, suffix)}; it is not there, or damaged. Ask file() first."
+            )
         return path.read_bytes()
 
     def put_file(

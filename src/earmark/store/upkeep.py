@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from earmark import durable
 from earmark.store.shards import FLOAT, SHARD_BYTES, Row, Shard, Writer, fill, list_shards
+from earmark.store.whole import LOOKS, is_whole
 
 PROVENANCE = ".provenance.json"
 
@@ -38,7 +39,14 @@ def problems(root: Path) -> list[str]:
             found.append(f"{path}: only its provenance is there, as a crash leaves it (harmless)")
         elif hashlib.sha256(path.read_bytes()).hexdigest() != json.loads(told.read_bytes())["sha256"]:
             found.append(f"{path}: damaged, its sha256 is not the one in {told.name}; remove it, to be computed again")
+    found += [f"{path}: damaged; the next run that needs it computes it again" for path in _cut(root)]
     return found + [f"{path}: left by a crash (harmless)" for path in sorted(root.glob(f"*/{durable.TEMPORARY}"))]
+
+
+def _cut(root: Path) -> list[Path]:
+    """Return the whole files that are damaged as far as they tell themselves, those with provenance left out."""
+    kept = [path for suffix in LOOKS for path in root.glob(f"*/*{suffix}") if not path.name.endswith(PROVENANCE)]
+    return [path for path in sorted(kept) if not path.with_name(path.name + PROVENANCE).exists() and not is_whole(path)]
 
 
 def merge_shards(folder: Path) -> Compaction:

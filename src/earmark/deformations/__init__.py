@@ -6,8 +6,6 @@ reads from its path; whoever makes keys hashes `files_of` a chain for `identity_
 """
 
 import functools
-import importlib
-import inspect
 import random
 import re
 import threading
@@ -15,31 +13,41 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
 
 from earmark import audio
-from earmark.errors import EarmarkError, MissingPart, UnknownName, UserError, hint
+from earmark.deformations import transforms
+from earmark.deformations.transforms import both_ends, transform_names, translate
+from earmark.errors import EarmarkError, MissingPart, UserError
 from earmark.identity import seed_for
+
+__all__ = [
+    "CLEAN",
+    "PRESETS",
+    "Chain",
+    "Samples",
+    "Step",
+    "apply",
+    "both_ends",
+    "check",
+    "clip_seed",
+    "files_of",
+    "identity_of",
+    "library_versions",
+    "readable_name",
+    "severity_of",
+    "sweep_of",
+    "swept_name",
+    "transform_names",
+    "translate",
+]
 
 LIBRARIES = ("audiomentations", "fast-mp3-augment", "python-stretch", "pyroomacoustics", "pyloudnorm", "cylimiter")
 FILE_PARAMS = ("ir_path", "sounds_path")
-CHANGES_LENGTH = ("AdjustDuration", "Resample", "Trim")
-REQUIRED = {
-    "leave_length_unchanged": (True, "targets must still fit in time"),
-    "preserve_delay": (False, "targets must still fit in time"),
-    "backend": ("fast-mp3-augment", "the others delay the audio and write files"),
-    "mode@RepeatPart": ("replace", "targets must still fit in time"),
-}
-# Names of audiomentations before 0.38 (Gain, SNR) and 0.33 (Shift); every other `_in_db` became `_db`.
-RENAMED = {
-    "LoudnessNormalization": {"min_lufs_in_db": "min_lufs", "max_lufs_in_db": "max_lufs"},
-    "Shift": {"min_fraction": "min_shift", "max_fraction": "max_shift", "fade": "fade_duration"},
-    "TimeMask": {"fade": "fade_duration"},
-}
 SHORT = {"AddGaussianSNR": ("snr_db", "snr{}"), "Gain": ("gain_db", "gain{}"), "Mp3Compression": ("bitrate", "mp3-{}k")}
+SWEPT = re.compile(r"(?P<sweep>.+)@(?P<severity>-?\d+(\.\d+)?(e[-+]?\d+)?)", re.DOTALL)
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 MP3_SHORTEST_S = 0.1
 
@@ -58,18 +66,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Chain:
-    """Transforms in order under one name; `seed` is the deformation seed of the experiment."""
+    """Transforms in order under one name; `seed` is the deformation seed of the experiment.
+
+    The chains of a severity sweep differ in what stands behind the last @ of their names: noise@20, noise@10.
+    """
 
     name: str
     steps: tuple[Step, ...]
     seed: int = 0
-
-
-class Translated(NamedTuple):
-    """Parameters under today's names, and a sentence to the user for each that had an old one."""
-
-    params: dict[str, object]
-    notes: tuple[str, ...]
 
 
 CLEAN = Chain("clean", ())
@@ -94,10 +98,10 @@ def apply(chain: Chain, samples: Samples, sample_rate: int, seed: int) -> Sample
     """
     if not chain.steps or not len(samples):
         return samples
-    transforms = [(step, _built(step)) for step in chain.steps]
+    built = [(step, transforms.built(step.type, step.params)) for step in chain.steps]
     deformed = samples.copy()
     with _seeded(seed):
-        for step, transform in transforms:
+        for step, transform in built:
             deformed = _transformed(step, transform, deformed, sample_rate)
     return deformed
 
@@ -108,8 +112,8 @@ def check(chain: Chain) -> None:
     Files that a step reads are not looked at; see `files_of`.
     """
     for step in chain.steps:
-        if not any(name in FILE_PARAMS for name in _checked(step)):
-            _built(step)
+        if not any(name in FILE_PARAMS for name in transforms.checked(step.type, step.params)):
+            transforms.built(step.type, step.params)
 
 
 def clip_seed(chain: Chain, dataset: str, clip_id: str, sha256: Mapping[str, str] | None = None) -> int:
@@ -133,7 +137,7 @@ def identity_of(chain: Chain, sha256: Mapping[str, str] | None = None) -> list[d
             raise EarmarkError(f"Chain '{chain.name}' reads '{value}': its key needs the sha256 of that file.")
         return sha256[str(value)]
 
-    steps = ((step.type, _without_p(step)) for step in chain.steps)
+    steps = ((step.type, transforms.without_p(step.type, step.params)) for step in chain.steps)
     return [{"type": kind, "params": {name: plain(name, params[name]) for name in params}} for kind, params in steps]
 
 
@@ -143,28 +147,26 @@ def files_of(chain: Chain) -> tuple[str, ...]:
     return tuple(str(path) for value in values for path in (value if isinstance(value, list | tuple) else [value]))
 
 
-def translate(kind: str, params: Mapping[str, object]) -> Translated:
-    """Return the parameters of transform `kind` under the names of audiomentations 0.43.
-
-    `fade: false` becomes `fade_duration: 0`. Raises UserError when an old and a new name are both given.
-    """
-    translated: dict[str, object] = {}
-    notes = []
-    for old, value in params.items():
-        new = RENAMED.get(kind, {}).get(old) or old.replace("_in_db", "_db")
-        if new in translated or (new != old and new in params):
-            raise UserError(f"{kind}: '{new}' is given twice, once by its old name '{old}'. Keep '{new}'.")
-        if new != old:
-            notes.append(f"{kind}: '{old}' is now called '{new}'.")
-        if old == "fade" and isinstance(value, bool):
-            value = 0.005 if value else 0.0
-        translated[new] = value
-    return Translated(translated, tuple(notes))
-
-
 def readable_name(steps: Sequence[Step]) -> str:
     """Return a name made of content: "snr15", "mp3-32k", "gain-12+snr0"; "clean" for no steps."""
     return "+".join(_step_name(step) for step in steps) or CLEAN.name
+
+
+def swept_name(sweep: str, severity: float) -> str:
+    """Return the name of a chain of a sweep: "noise@20"."""
+    return f"{sweep}@{_shown(severity)}"
+
+
+def severity_of(name: str) -> float | None:
+    """Return the severity in a chain's name, 20.0 of "noise@20"; None where it is of no sweep."""
+    found = SWEPT.fullmatch(name)
+    return float(found["severity"]) if found else None
+
+
+def sweep_of(name: str) -> str | None:
+    """Return which sweep a chain is of, "noise" of "noise@20"; None where it is of none."""
+    found = SWEPT.fullmatch(name)
+    return found["sweep"] if found else None
 
 
 @functools.cache
@@ -173,76 +175,6 @@ def library_versions() -> Mapping[str, str]:
     # By our name for them: that in the metadata is spelt with - or _ depending on how a package was installed.
     found = {name: next(iter(metadata.distributions(name=name)), None) for name in LIBRARIES}
     return {name: package.version for name, package in found.items() if package is not None}
-
-
-def transform_names() -> tuple[str, ...]:
-    """Return the types a step may have."""
-    return tuple(sorted(set(_transforms()) - set(CHANGES_LENGTH)))
-
-
-@functools.cache
-def _transforms() -> Mapping[str, Callable[..., Callable[..., Samples]]]:
-    # Imported on first use: it costs half a second, and every command imports this room.
-    library = importlib.import_module("audiomentations")
-    base = importlib.import_module("audiomentations.core.transforms_interface").BaseWaveformTransform
-    found = inspect.getmembers(library, lambda member: inspect.isclass(member) and issubclass(member, base))
-    return {name: transform for name, transform in found if name != "Lambda"}
-
-
-def _without_p(step: Step) -> dict[str, object]:
-    params = translate(step.type, step.params).params
-    p = params.pop("p", 1)
-    if p != 1:
-        raise UserError(f"{step.type}: a deformation has no probability, got p = {p}. Leave p out.")
-    return params
-
-
-def _checked(step: Step) -> dict[str, object]:
-    """Return the parameters of a step under today's names, or raise a UserError."""
-    if step.type in CHANGES_LENGTH:
-        raise UserError(f"{step.type} changes the length, so targets no longer fit in time. Leave it out.")
-    if step.type not in _transforms():
-        raise UnknownName("deformation", step.type, transform_names())
-    params = _without_p(step)
-    known = inspect.signature(_transforms()[step.type]).parameters
-    named = {name: default for name, default in known.items() if name != "p" and default.kind != default.VAR_KEYWORD}
-    if unknown := next((name for name in params if name not in named), None):
-        listed = ", ".join(named) or "none"
-        raise UserError(f"{step.type} has no parameter '{unknown}'.{hint(unknown, named)} Its parameters: {listed}.")
-    values = {name: params.get(name, parameter.default) for name, parameter in named.items()}
-    for name, value in values.items():
-        if value is inspect.Parameter.empty:
-            raise UserError(f"{step.type} needs the parameter '{name}'.")
-        _require_kind(step.type, name, value, named[name].default)
-        required, reason = REQUIRED.get(name) or REQUIRED.get(f"{name}@{step.type}") or (value, "")
-        if value != required:
-            raise UserError(f"{step.type}: {name} must be {required}, got {value}: {reason}.")
-    _require_fixed(step.type, values)
-    return params
-
-
-def _require_kind(kind: str, name: str, value: object, default: object) -> None:
-    """Refuse a value of another kind than the parameter's default: text or a truth value for a number."""
-    for types, words in ((bool, "true or false"), ((int, float), "a number"), (str, "text")):
-        if isinstance(default, types):
-            if not isinstance(value, types) or (isinstance(value, bool) and types is not bool):
-                raise UserError(f"{kind}: {name} must be {words}, got {value!r}.")
-            return
-
-
-def _require_fixed(kind: str, values: Mapping[str, object]) -> None:
-    pairs = ((low, "max" + low[3:]) for low in values if low.startswith("min_") and "max" + low[3:] in values)
-    ranges = ", ".join(f"{a} = {values[a]} and {b} = {values[b]}" for a, b in pairs if values[a] != values[b])
-    if ranges:
-        raise UserError(f"{kind}: a deformation is fixed, so give both ends of a range one value; got {ranges}.")
-
-
-def _built(step: Step) -> Callable[..., Samples]:
-    params = _checked(step)
-    try:
-        return _transforms()[step.type](**params, p=1.0)
-    except (ValueError, TypeError, AssertionError) as error:
-        raise UserError(f"{step.type} cannot take {params}: {error}") from error
 
 
 @contextmanager
@@ -286,7 +218,9 @@ def _mp3(transform: Callable[..., Samples], samples: Samples, sample_rate: int) 
 
 
 def _step_name(step: Step) -> str:
-    values = dict(_without_p(step))
+    if swept := next((name for name, value in step.params.items() if isinstance(value, Mapping)), None):
+        raise UserError(f"'{swept}' of {step.type} is swept, so its chain needs a name, such as noise: [{{type: …}}].")
+    values = dict(transforms.without_p(step.type, step.params))
     for low in [name for name in values if name.startswith("min_")]:
         if "max" + low[3:] in values and values[low] == values["max" + low[3:]]:
             values[low[4:]] = values.pop(low)
