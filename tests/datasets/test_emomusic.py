@@ -17,6 +17,8 @@ from tests.miniatures import emomusic as miniature
 
 SONGS, RATINGS = "annotations/songs_info.csv", "annotations/static_annotations.csv"
 
+FITTING = "epochs: 300, patience: 50, learning_rate: 0.01, batch_size: 16, standardise: true"  # for so few clips
+
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -45,7 +47,7 @@ def test_a_song_has_arousal_before_valence_and_each_alone_as_rated(found: Datase
 
 def test_the_parts_are_those_of_the_published_rule(found: Dataset) -> None:
     (split,) = found.splits["castellon2021"]
-    train, valid, test = [], [], []
+    train, valid, test = (list[str]() for _ in range(3))
     for place, song in enumerate(miniature.SONGS):
         letters = [letter for letter in miniature.artist(place).lower() if ord(letter) < 128]
         name = " ".join("".join(one for one in letters if one.isalpha() or one.isspace()).split())
@@ -72,7 +74,7 @@ def test_train_and_valid_share_no_artist(found: Dataset) -> None:
     (split,) = found.splits["castellon2021"]
     train, valid = ({found.by_id[one].group for one in ids} for ids in (split.train, split.valid))
     assert not train & valid
-    assert all("split 'castellon2021'" in law and "test" in law for law in conformance.broken_by_dataset(found))
+    assert conformance.broken_by_dataset(found) == ()
     assert "not known" in found.card.splits[0].leak
 
 
@@ -161,7 +163,7 @@ experiments:
   - task: emomusic
     datasets: [{{name: emomusic, dir: {published}}}]
     representations: [logmel]
-    probes: [{{preset: mir_ref-fixed, only: [M1], epochs: 300, standardise: true}}]
+    probes: [{{preset: mir_ref-fixed, only: [M1], {FITTING}}}]
     seeds: [0]
 """
     )

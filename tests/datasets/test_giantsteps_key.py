@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,17 @@ import earmark
 from earmark import conformance, metrics
 from earmark.datasets import giantsteps_key, names, splits
 from earmark.datasets.base import Dataset
+from earmark.datasets.get import get
 from earmark.datasets.giantsteps_key import COMMITS, MTG, TEST
 from earmark.errors import DataError, MissingPart, UnknownName, UserError
 from earmark.sources import archives
 from tests.miniatures import giantsteps_key as miniature
+from tests.sources.flaky_server import FlakyServer
 
 MTG_FOLDER, TEST_FOLDER = (f"{name}-{COMMITS[name]}" for name in (MTG, TEST))
 KEYS, PEOPLE = f"{MTG_FOLDER}/annotations/annotations.txt", f"{MTG_FOLDER}/annotations/beatport_metadata.txt"
+
+FITTING = "epochs: 300, patience: 50, learning_rate: 0.01, batch_size: 16, standardise: true"  # for so few clips
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +89,10 @@ def test_the_parts_are_those_of_the_published_rule(found: Dataset) -> None:
 
 
 def test_two_looks_through_the_table_go_as_far_as_the_published_rule_and_no_farther() -> None:
-    chain = [["d", "e"], ["c", "d"], ["b", "c"], ["Mia", "b"], ["e"]]
+    chain = [["Dan", "Cleo"], ["Bea", "Dan"], ["Ada", "Bea"], ["Mia", "Ada"], ["Cleo"]]
     assert giantsteps_key.parts_of(chain) == _published_parts([", ".join(names) for names in chain])
     assert giantsteps_key.parts_of(chain) == ["train", "valid", "valid", "valid", "train"]
-    assert giantsteps_key.parts_of(chain[::-1]) == ["train", "valid", "valid", "valid", "valid"]
+    assert giantsteps_key.parts_of(chain[::-1]) == ["valid"] * 5
 
 
 def test_every_law_of_a_dataset_holds(found: Dataset) -> None:
@@ -145,10 +150,29 @@ def test_the_archives_unpack_to_what_names_every_track_with_its_host_and_md5(roo
     assert giantsteps_key.sources_after_labels("", other) == tuple(one.source for one in tracks.values())
     for clip in found.clips:
         source = tracks[clip.id].source
-        assert root / source.path == clip.path
+        assert found.root / source.path == clip.path
         assert source.checksum == f"md5:{hashlib.md5(clip.path.read_bytes()).hexdigest()}"
         folder = "mtg_key_backup" if clip.group else "backup"
         assert source.url == f"http://www.cp.jku.at/datasets/giantsteps/{folder}/{clip.id}.LOFI.mp3"
+
+
+def test_a_subset_is_fetched_track_by_track_out_of_both_sets(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {f"archives/{path.name}": path.read_bytes() for path in miniature.archive(root)}
+    for name, backup in giantsteps_key.BACKUPS.items():
+        tracks = (root / f"{name}-{COMMITS[name]}" / "audio").iterdir()
+        files |= {f"{backup}/{path.name}": path.read_bytes() for path in tracks}
+    with FlakyServer(files) as server:
+        card = giantsteps_key.CARD
+        ours = tuple(replace(one, url=server.url(one.path), checksum="") for one in card.sources)
+        monkeypatch.setitem(giantsteps_key.CARDS, "", replace(card, sources=ours))
+        monkeypatch.setattr(giantsteps_key, "HOST", server.url("").rstrip("/"))
+        got = get("giantsteps-key", tmp_path / "fetched", subset=20).dataset
+    assert got is not None
+    assert len(got.clips) == 20
+    assert {clip.path.parent.parent.name for clip in got.clips} == {MTG_FOLDER, TEST_FOLDER}
+    assert all(clip.path.is_file() for clip in got.clips)
 
 
 def test_what_is_no_md5_is_refused(root: Path) -> None:
@@ -202,7 +226,7 @@ experiments:
   - task: giantsteps_key
     datasets: [{{name: giantsteps-key, dir: {published}}}]
     representations: [logmel]
-    probes: [{{preset: mir_ref-fixed, only: [M1], epochs: 200, standardise: true}}]
+    probes: [{{preset: mir_ref-fixed, only: [M1], {FITTING}}}]
     seeds: [0]
 """
     )

@@ -80,8 +80,8 @@ def archive(root: Path) -> list[Path]:
 
 
 def _sound(song: int, arousal: float, valence: float) -> np.ndarray:
-    """Return a tone, louder for more arousal and higher for more valence, with a little noise."""
+    """Return a tone in noise, both louder by 3.5 dB for each point of arousal, the tone higher for more valence."""
     tone = np.sin(2 * np.pi * 200 * 1.3**valence * np.arange(N_SAMPLES) / RATE)
     noise = generator("miniature", "emomusic", song).standard_normal(N_SAMPLES)
-    sound: np.ndarray = 0.05 * arousal * tone + 0.001 * noise
+    sound: np.ndarray = 0.005 * 1.5**arousal * (2 * tone + 0.7 * noise)
     return sound

@@ -59,3 +59,9 @@ def made(folder: Path, redistributable: bool = True) -> Run:
     said = {name: one | {"redistributable": redistributable} for name, one in rights.items()}
     (run.folder / clips.RIGHTS).write_text(json.dumps(said))
     return run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Return the run, made once for all tests of a file."""
+    return made(tmp_path_factory.mktemp("tones"))

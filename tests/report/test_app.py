@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from earmark.experiment.results import Run
 from earmark.nouns import Kind
+from earmark.report.app import held, view_tables
 from tests.report import app_runs
 from tests.report.app_runs import HOSTILE
 from tests.runs import made_runs
@@ -91,6 +92,22 @@ def test_the_first_view_is_the_tables_of_the_run(runs: Sequence[Run]) -> None:
     assert heads(at) == ["representation", "probe", "clean", "snr0 **b**"]
     assert "chroma" in html(at)
     assert said(at) == {}
+
+
+def test_what_is_prepared_is_all_that_the_first_view_reads(
+    runs: Sequence[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for some in (runs[:1], runs):
+        st.cache_resource.clear()
+        view_tables.prepare(tuple(held.opened(run.folder) for run in some))
+        with monkeypatch.context() as patch:
+            patch.setattr("earmark.experiment.results.rows", _unread)
+            patch.setattr("earmark.analysis.pivot.pivot", _unread)
+            assert "chroma" in html(drawn(*(run.folder for run in some)))
+
+
+def _unread(*arguments: object, **named: object) -> None:
+    raise AssertionError("the first view was not prepared")
 
 
 def test_two_frozen_variables_re_shape_the_table(runs: Sequence[Run]) -> None:

@@ -10,22 +10,17 @@ import pytest
 
 from earmark.experiment.results import Run
 from earmark.report import page
-from tests.report import page_runs
-from tests.report.page_runs import SNR0
+from tests.report.page_runs import SNR0, run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+__all__ = ["run"]  # a fixture
 pytestmark = pytest.mark.browser
 sync_api = pytest.importorskip("playwright.sync_api")
 
 DEEP = "document.querySelector('#heard-head').textContent"
 SHOWN_MS = 10_000
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return page_runs.made(tmp_path_factory.mktemp("tones"))
 
 
 @pytest.fixture(scope="module")

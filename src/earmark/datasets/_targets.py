@@ -52,7 +52,8 @@ def split_findings(dataset: Dataset, labels: Iterable[str]) -> list[Finding]:
 def _part_findings(dataset: Dataset, split: Split, where: str) -> list[Finding]:
     found = []
     parts: Mapping[str, tuple[str, ...]] = {role: getattr(split, role) for role in ROLES}
-    if empty := tuple(role for role in ("train", "test") if not parts[role]):
+    needed = ("train", "test") if split.train or split.valid else ("test",)  # without both, it is there to be tested
+    if empty := tuple(role for role in needed if not parts[role]):
         found.append(Finding("error", f"{where} has an empty part", empty, "Put clips there, or remove the split."))
     count = Counter(name for ids in parts.values() for name in ids)
     if twice := tuple(sorted(name for name, times in count.items() if times > 1)):
@@ -110,7 +111,7 @@ def _class_findings(dataset: Dataset, split: Split, where: str, label: str) -> l
 
     train, test = classes(split.train), classes(split.test)
     found = []
-    if unlearnt := tuple(sorted(test - train)):
+    if split.train and (unlearnt := tuple(sorted(test - train))):
         what = f"{counted(len(unlearnt), 'class')} of '{label}' in the test part of {where} and not in train"
         found.append(Finding("error", what, unlearnt, "Add training clips, or take the classes out of the test part."))
     if untested := tuple(sorted(train - test)):

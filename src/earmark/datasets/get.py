@@ -70,7 +70,8 @@ def get(
     named = names.find(name)
     root = folder if folder is not None else names.home(name)
     errand = _Errand(named, name, root, lambda sources: fetch(sources, root, jobs=jobs, verify=verify, watch=watch))
-    _refuse(named, name, root)
+    if only != "labels" or not any(one.holds == "labels" for one in named.card.sources):
+        _refuse(named, name, root)  # labels may be free where the audio is not
     _require_sense(errand, only, subset, stratify)
     files = errand.fetch([one for one in named.card.sources if one.holds != "audio"]) if only != "audio" else ()
     if only != "labels":

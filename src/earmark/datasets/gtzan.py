@@ -9,8 +9,8 @@ mislabelled excerpts. The group is the artist, by the numbers that another list 
 Sturm's catalogue names; the others have none.
 
 HEAR's ten folds are not offered: its kit shuffles the ids that TensorFlow Datasets gave to the excerpts when it packed
-them ("…-00003-of-00032-7"), not their names, and nothing that we have read says which name got which id. Its task
-folder says so itself; `split_type: kfold-10` draws ten folds of our own, by the same rule of testing.
+them ("…-00003-of-00032-7"), not their names. A reconstruction of these ids could be held against no published list.
+HEAR's own task folder has the folds; `split_type: kfold-10` draws ten of our own, tested by the same rule.
 """
 
 import re
@@ -66,8 +66,8 @@ CARD = DataCard(
             "Sturm's catalogue calls faulty. Published as 443, 197 and 290; jazz.00054, of train, is left out here",
             sizes=((442, 197, 290),),
             used_by="MULE, MARBLE, jukemir, EVAR, Lee et al. 2017",
-            leak="made so that no artist is in two parts, by another catalogue than our groups: not counted in the "
-            "files of both, which we have not read together",
+            leak="made so that no artist is in two parts; by the artists' numbers that are our groups one is: 138, "
+            "with disco.00049 and disco.00073 in train and disco.00069 in test",
         ),
     ),
     bad={"jazz.00054": "cannot be decoded in the copy on Kaggle"},
@@ -91,7 +91,8 @@ CARD = DataCard(
     ),
     layout="Archive, size and sha256: TensorFlow Datasets (audio/gtzan) and jukemir, which agree, of the publisher's "
     "link, dead since 2022 (mirdata issue 549); the copy fetched is believed to be the same and is held to them. "
-    "Lists: jukemir (addresses, sha256, lines such as blues/blues.00029.wav); their sizes: confit/gtzan-parquet. "
+    "Lists: jukemir (addresses, sha256, lines such as blues/blues.00029.wav); their sizes: confit/gtzan-parquet, and "
+    "an older form of them, by number, which was also held against the artists. "
     "Artists: julianofoleiss/gtzan_sturm_filter_3folds_stratified (./blues_00012.wav, tab, number), no checksum. "
     "jazz.00054: MARBLE, and issue 10 of qiuqiangkong/panns_transfer_to_gtzan.",
 )

@@ -34,15 +34,15 @@ class NamedSplit(NamedTuple):
 
 
 def resolve(
-    dataset: Dataset, name: str | None, label: str, split_type: SplitType = "single", seed: int = 0
+    dataset: Dataset, name: str | None, label: str, split_type: SplitType = "single", seed: int = 0, fit: bool = True
 ) -> tuple[NamedSplit, ...]:
     """Return the partitions that an experiment asks for. Clips without the label are in none.
 
     `name`: an official split, or None for the default. `split_type`: "single" = its first fold; "all" = all its
     folds, or those of every official split when no name is given; two or three ratios (train, valid, test or
     train, test) = a seeded stratified draw in place of the official ones; "kfold-5" = so many stratified folds.
-    Where none is official, 80/10/10 are drawn. A split without a valid part gets one from train. Raises DataError
-    when a part would be empty.
+    Where none is official, 80/10/10 are drawn. A split without a valid part gets one from train. `fit` False: only
+    its test part is wanted, so one without a train part will do. Raises DataError when a part would be empty.
     """
     dataset.require_label(label)
     clips = [clip for clip in dataset.clips if label in clip.targets]
@@ -52,7 +52,8 @@ def resolve(
             f"Dataset '{dataset.name}' has no split '{name}'.{hint(name, dataset.splits)} Its splits: {known}."
         )
     n_folds = _n_folds(split_type)
-    official = dataset.splits_for(label)
+    every = dataset.splits_for(label)
+    official = {key: folds for key, folds in every.items() if folds[0].train or not fit} or every
     if n_folds:
         drawn = _drawn_folds(dataset, clips, label, n_folds, seed)
     elif not isinstance(split_type, str) or not (official or name):
@@ -62,7 +63,7 @@ def resolve(
         chosen = [name] if name is not None else list(official)[: None if split_type == "all" else 1]
         folds = [(key, fold, split) for key in chosen for fold, split in enumerate(dataset.splits[key])]
         some = folds if split_type == "all" else folds[:1]
-        drawn = [_official(dataset, clips, label, key, fold, split, seed) for key, fold, split in some]
+        drawn = [_official(dataset, clips, label, key, fold, split, seed, fit) for key, fold, split in some]
     if missing := len(dataset.clips) - len(clips):
         left_out = f"{missing} of {len(dataset.clips)} clips have no '{label}' and are left out"
         drawn = [found._replace(note="; ".join(filter(None, (found.note, left_out)))) for found in drawn]
@@ -230,13 +231,13 @@ def _made_for(dataset: Dataset, *names: str) -> str:
 
 
 def _official(
-    dataset: Dataset, clips: list[Clip], label: str, name: str, fold: int, split: Split, seed: int
+    dataset: Dataset, clips: list[Clip], label: str, name: str, fold: int, split: Split, seed: int, fit: bool
 ) -> NamedSplit:
     if unknown := sorted({*split.train, *split.valid, *split.test} - dataset.by_id.keys()):
         raise DataError(f"Split '{name}' of '{dataset.name}' names clips that are not there: {listed(unknown)}.")
     labelled = {clip.id for clip in clips}
     kept = Split(*(tuple(i for i in ids if i in labelled) for ids in (split.train, split.valid, split.test)))
-    for role, ids in (("train", kept.train), ("test", kept.test)):
+    for role, ids in (("train", kept.train or not fit), ("test", kept.test)):
         if not ids:
             raise DataError(
                 f"Split '{name}' of '{dataset.name}' has no {role} clip with '{label}'. Add some, "
@@ -249,7 +250,7 @@ def _official(
 
 def _with_valid(named: NamedSplit, dataset: Dataset, clips: list[Clip], label: str, seed: int) -> NamedSplit:
     """Return the split with a valid part, and say so where it was drawn."""
-    if named.split.valid:
+    if named.split.valid or not named.split.train:
         return named
     split = carve_valid(named.split, clips, label, dataset.name, named.name, named.fold, seed)
     members = set(named.split.train)

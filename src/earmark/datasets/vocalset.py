@@ -14,7 +14,8 @@ Differs from the thesis (seed 003, section 3.1.3): it gives 3,560 clips, and 1,9
 """
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from earmark.datasets._listing import clip_id
@@ -29,6 +30,7 @@ TEST = ("f2", "f8", "m3", "m5", "m10")
 VALID = ("f9", "m9", "m11")
 TRAIN = ("f1", "f3", "f4", "f5", "f6", "f7", "m1", "m2", "m4", "m6", "m7", "m8")
 SINGERS = (*TRAIN, *VALID, *TEST)
+ROLES = {"train": TRAIN, "valid": VALID, "test": TEST}
 TREES = ("FULL", "data_by_singer")
 SPELLINGS = {"vibrado": "vibrato", "sow_": "slow_"}
 
@@ -103,12 +105,26 @@ def load(variant: str, root: Path) -> Dataset:
     """
     if variant:
         raise UserError(f"The dataset 'vocalset' has no variants, got 'vocalset:{variant}'. Write 'vocalset'.")
-    tree = _tree(root)
+    tree = tree_of(root) or need(root / "FULL" / "female1", "vocalset", root)
     paths = sorted(path for path in tree.rglob("*") if path.suffix.lower() == ".wav" and path.name[0] != ".")
     clips = [_clip(path, tree) for path in paths]
-    roles = (TRAIN, VALID, TEST)
-    split = Split(*(tuple(clip.id for clip in clips if clip.targets.get("singer") in role) for role in roles))
-    return listed("vocalset", CARD, root, clips, {"singers": (split,)}, _contradictions(clips))
+    return listed("vocalset", CARD, root, clips, {"singers": (split_by_singer(clips),)}, _contradictions(clips))
+
+
+def split_by_singer(clips: Iterable[Clip]) -> Split:
+    """Return the clips by the parts of their singers, `ROLES`; those of no known singer are in none."""
+    part = {singer: role for role, singers in ROLES.items() for singer in singers}
+    ids = defaultdict[str | None, list[str]](list)
+    for clip in clips:
+        ids[part.get(str(clip.targets.get("singer")))].append(clip.id)
+    return Split(*(tuple(ids[role]) for role in ROLES))
+
+
+def tree_of(root: Path) -> Path | None:
+    """Return the one folder that holds the singers' folders, None where there is none; `root` itself may be it."""
+    places = [root, *(place for name in TREES for place in (root / name, *sorted(root.glob(f"*/{name}"))))]
+    found = [place for place in places if place.parent.name != "__MACOSX" and any(place.glob("*male*[0-9]"))]
+    return found[0] if found else None
 
 
 def technique_of(name: str) -> str | None:
@@ -128,13 +144,6 @@ def _plain(name: str) -> str:
     for wrong, right in SPELLINGS.items():
         plain = plain.replace(wrong, right)
     return plain
-
-
-def _tree(root: Path) -> Path:
-    """Return the one folder that holds the singers' folders; `root` itself may be it."""
-    places = [root, *(place for name in TREES for place in (root / name, *sorted(root.glob(f"*/{name}"))))]
-    found = [place for place in places if place.parent.name != "__MACOSX" and any(place.glob("*male*[0-9]"))]
-    return found[0] if found else need(root / "FULL" / "female1", "vocalset", root)
 
 
 def _clip(path: Path, tree: Path) -> Clip:

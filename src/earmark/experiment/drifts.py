@@ -27,7 +27,7 @@ from earmark.representations.embed import Grain
 from earmark.store import Store
 
 FILE = "robustness.jsonl"
-VERSION = 1
+VERSION = 2
 NOT_MOVED = "the embedding does not move, or there are too few groups of clips to hold some out"
 ALIKE = "the clean embeddings are alike"
 

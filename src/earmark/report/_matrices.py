@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from earmark.deformations import CLEAN
-from earmark.errors import UserError
-from earmark.experiment import spec
+from earmark.report import _sweeps
 from earmark.runs import confusions, predictions
 from earmark.runs.compare import CONSTANT
 from earmark.runs.confusions import Confusion, Said
@@ -20,7 +19,6 @@ MOST_ROWS = 40
 """Beyond these a matrix cannot be read: the page names its most frequent errors instead."""
 MOST_ERRORS = 200
 MOST_LISTED = 24
-EXPERIMENT = "experiment.yml"
 
 
 class Sound(NamedTuple):
@@ -132,21 +130,16 @@ def _matrix(predicted: Predicted) -> Matrix:
 
 
 def _cell(found: Confusion, row: int, column: int) -> Cell:
-    said = found.cell(row, column)
     clips, is_error = float(found.counts[row, column]), bool(found.is_error[row, column])
-    return Cell(row, column, clips, is_error, len(said), said[:MOST_LISTED])
+    return Cell(row, column, clips, is_error, found.n_clips(row, column), found.cell(row, column, MOST_LISTED))
 
 
 def _own_deformations(folder: Path) -> frozenset[str]:
     """Return the deformations by whose name tasks of a run mean different chains."""
-    try:
-        blocks = spec.load(folder / EXPERIMENT).blocks
-    except (UserError, OSError):  # of another earmark, or gone: what was heard cannot be made then either
-        return frozenset()
-    chains: dict[str, set[object]] = {}
-    for chain in (chain for block in blocks for chain in block.deformations):
-        chains.setdefault(chain.name, set()).add(repr(chain))
-    return frozenset(name for name, found in chains.items() if len(found) > 1)
+    found: dict[str, set[str]] = {}
+    for chain in _sweeps.chains(folder):
+        found.setdefault(chain.name, set()).add(repr(chain))
+    return frozenset(name for name, told in found.items() if len(told) > 1)
 
 
 def chosen(found: Topics, n: int) -> tuple[Sound, ...]:

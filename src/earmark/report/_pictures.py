@@ -10,7 +10,7 @@ from earmark.deformations import CLEAN
 from earmark.errors import DataError
 from earmark.experiment import costs
 from earmark.experiment.results import Run
-from earmark.report import charts, heat, rank_diagram
+from earmark.report import _sweeps, charts, heat, rank_diagram
 from earmark.report._provenance import whole
 from earmark.report._scores import Scores, scores
 from earmark.report.figures import Figure, svg
@@ -161,7 +161,7 @@ def _ranks(comparison: Comparison | None) -> Iterator[Picture]:
 
 def _robustness(run: Run) -> Section:
     """Return scores over severities and, where the run measured it, how far embeddings moved."""
-    plots = series.degradation(whole(run))
+    plots = series.degradation(whole(run), _sweeps.units(_sweeps.chains(run.folder)))
     try:
         grids = degradation.tables([run.folder])
     except DataError:  # neither a sweep nor a deformation in this run

@@ -75,8 +75,10 @@ class _Axis(NamedTuple):
     def of(cls, grid: Grid) -> "_Axis | None":
         """Return the axis of a grid's bars; None where it has no interval."""
         found = [cell for line in grid.cells for cell in line if cell.value is not None]
-        edges = [edge for one in found for edge in (one.value, one.low, one.high) if edge is not None]
-        if not any(one.low is not None for one in found):
+        edges = [
+            edge for one in found if one.low is not None for edge in (one.value, one.low, one.high) if edge is not None
+        ]
+        if not edges:
             return None
         low, high = min(0.0, *edges), max(1.0, *edges)
         is_proportion = (low, high) == (0.0, 1.0)

@@ -68,13 +68,20 @@ class Confusion:
     _has_probabilities: bool = field(repr=False)
     _n_said: int = field(repr=False)
 
-    def cell(self, row: int, column: int) -> tuple[Said, ...]:
-        """Return every clip that any seed put into a cell, surest first; of numbers, furthest off first."""
+    def cell(self, row: int, column: int, most: int | None = None) -> tuple[Said, ...]:
+        """Return the clips that any seed put into a cell, surest first; of numbers, furthest off first.
+
+        `most` None: all of them.
+        """
         found = self._cells.members(row, column)
         return tuple(
             self._said(row, column, int(clip), float(score), int(n))
-            for clip, score, n in zip(found.clips, found.scores, found.n_seeds, strict=True)
+            for clip, score, n in list(zip(found.clips, found.scores, found.n_seeds, strict=True))[:most]
         )
+
+    def n_clips(self, row: int, column: int) -> int:
+        """Return how many clips any seed put into a cell."""
+        return len(self._cells.members(row, column).clips)
 
     def most_confused(self, k: int) -> tuple[Mistake, ...]:
         """Return the cells of errors with most clips, most first, at most `k`."""

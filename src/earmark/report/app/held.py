@@ -51,7 +51,7 @@ def opened(folder: Path) -> Opened:
     return Opened(str(folder), (folder / results.ROWS).stat().st_mtime_ns)
 
 
-@st.cache_resource(max_entries=MOST_RUNS, show_spinner="Reading the scores…")
+@st.cache_resource(max_entries=MOST_RUNS, show_spinner=False)
 def rows(run: Opened, leave_out: tuple[str, ...]) -> tuple[Result, ...]:
     """Return the rows of a run without those that have a value in a column of `leave_out`, if others are left."""
     return results.rows(run.path, leave_out) or results.rows(run.path)
@@ -70,7 +70,7 @@ def values(runs: tuple[Opened, ...], name: str) -> tuple[str, ...]:
     return autotable.values(_together(runs, leave_out), name)
 
 
-@st.cache_resource(max_entries=MOST_FILES, show_spinner="Making the tables…")
+@st.cache_resource(max_entries=MOST_FILES, show_spinner=False)
 def tables(runs: tuple[Opened, ...], asked: Asked, with_ties: bool, deviations: bool) -> tuple[Grid, ...]:
     """Return the tables of runs; `with_ties` compares their systems, which takes some seconds the first time."""
     leave_out = tuple(name for name in asked.leave_out if not (deviations and name == "seed"))

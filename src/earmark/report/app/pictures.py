@@ -31,7 +31,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 SCALE = ("#4c6fd6", "#1b9e77", "#c98a00")
 """Of numbers, low to high: seen on white and on black."""
-OTHERS, GREY = "others", "#8a8f98"
+OTHERS, GREY = "all others", "#8a8f98"
 RING = "#d55e00"
 INK = {"labelColor": "currentColor", "titleColor": "currentColor"}
 """Of axes and legends: the colour that the page writes in, light or dark."""
@@ -80,38 +80,41 @@ def heat_map(
     ]
     x = _names("said", [said[place] for place in shown_columns], -40)
     y = _names("target", [true[place] for place in shown_rows], 0)
-    tooltip = [
-        {"field": "target", "title": "target"},
-        {"field": "said", "title": "said"},
-        {"field": "clips", "title": "clips, mean over seeds"},
-        {"field": "share", "title": "share of the target's clips", "format": ".0%"},
-    ]
-    squares = {
-        "mark": {"type": "rect", "cursor": "pointer", "cornerRadius": 2},
-        "params": [{"name": CELL, "select": {"type": "point", "fields": ["row", "column"]}}],
-        "encoding": {
-            "color": {
-                "field": "share",
-                "type": "quantitative",
-                "scale": {"range": [PALE, DARK], "domain": [0, 1], "interpolate": "rgb"},
-                "legend": {**_legend("share of row"), **STEPS, "values": SHARES, "format": ".0%", "orient": "top"},
-            },
-            "tooltip": tooltip,
-        },
-    }
-    ring = {
-        "mark": {"type": "rect", "filled": False, "stroke": RING, "strokeWidth": 3, "cornerRadius": 2},
-        "transform": [{"filter": "datum.chosen"}],
-    }
+    ring = {"type": "rect", "filled": False, "stroke": RING, "strokeWidth": 3, "cornerRadius": 2}
     has_numbers = len(shown_columns) <= MOST_NUMBERED
     return {
         "data": {"values": values},
         "height": {"step": ROW_PIXELS},
         "autosize": {"type": "fit-x", "contains": "padding"},
         "encoding": {"x": x, "y": y},
-        "layer": [squares, *([_numbers()] if has_numbers else []), ring],
+        "layer": [_squares(), *([_numbers()] if has_numbers else []), _chosen(ring)],
         "config": {"view": {"stroke": None}},
     }
+
+
+def _squares() -> Spec:
+    colour = {
+        "field": "share",
+        "type": "quantitative",
+        "scale": {"range": [PALE, DARK], "domain": [0, 1], "interpolate": "rgb"},
+        "legend": {**_legend("share of row"), **STEPS, "values": SHARES, "format": ".0%", "orient": "top"},
+    }
+    tooltip = [
+        {"field": "target", "title": "target"},
+        {"field": "said", "title": "said"},
+        {"field": "clips", "title": "clips, mean over seeds"},
+        {"field": "share", "title": "share of the target's clips", "format": ".0%"},
+    ]
+    return {
+        "mark": {"type": "rect", "cursor": "pointer", "cornerRadius": 2},
+        "params": [{"name": CELL, "select": {"type": "point", "fields": ["row", "column"]}}],
+        "encoding": {"color": colour, "tooltip": tooltip},
+    }
+
+
+def _chosen(mark: Spec) -> Spec:
+    """Return what is drawn around what is chosen."""
+    return {"mark": mark, "transform": [{"filter": "datum.chosen"}]}
 
 
 def _legend(title: str) -> Spec:
@@ -190,16 +193,12 @@ def embedding_map(
             "tooltip": [{"field": name} for name in ("clip", "target", "group")],
         },
     }
-    ring = {
-        "mark": {"type": "point", "filled": False, "stroke": RING, "strokeWidth": 3, "size": 320},
-        "transform": [{"filter": "datum.chosen"}],
-    }
-    x, y = (_span(field, points[:, at], axes[at]) for at, field in enumerate("xy"))
+    ring = {"type": "point", "filled": False, "stroke": RING, "strokeWidth": 3, "size": 320}
     return {
         "data": {"values": values},
         "height": MAP_PIXELS,
-        "encoding": {"x": x, "y": y},
-        "layer": [dots, ring],
+        "encoding": {field: _span(field, points[:, at], axes[at]) for at, field in enumerate("xy")},
+        "layer": [dots, _chosen(ring)],
     }
 
 

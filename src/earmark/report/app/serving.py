@@ -1,5 +1,6 @@
 """Starting the app: a server of Streamlit's on this machine alone, and a browser that opens it."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -9,10 +10,10 @@ from pathlib import Path
 
 from streamlit.web import cli as streamlit_cli
 
-from earmark.errors import UserError
+from earmark.errors import EarmarkError, UserError
 from earmark.experiment import results
 from earmark.experiment.results import Run
-from earmark.report.app import frame
+from earmark.report.app import frame, held, view_tables
 
 HOST = "127.0.0.1"
 FIRST_PORT, LAST_PORT = 8501, 8599
@@ -45,10 +46,17 @@ def app(runs: Run | Path | str | Sequence[Run | Path | str], port: int | None = 
     folders = [one.folder if isinstance(one, Run) else results.find(one) for one in each]
     at = _free_port() if port is None else _checked(port)
     url = f"http://{HOST}:{at}"
+    threading.Thread(target=_prepare, args=(folders,), daemon=True).start()
     threading.Thread(target=_announce, args=(url, at, browser), daemon=True).start()
     options = [f"--{name}={value}" for name, value in {**OPTIONS, "server.port": str(at)}.items()]
     arguments = ["run", str(SCRIPT), *options, "--", *(str(folder.resolve()) for folder in folders)]
     streamlit_cli.main(arguments, standalone_mode=False)
+
+
+def _prepare(folders: Sequence[Path]) -> None:
+    """Make the first view while the server and the browser start."""
+    with contextlib.suppress(EarmarkError, OSError):  # the page itself says what is wrong with a run
+        view_tables.prepare(tuple(held.opened(folder.resolve()) for folder in folders))
 
 
 def _announce(url: str, port: int, browser: bool) -> None:

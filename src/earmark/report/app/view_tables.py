@@ -8,7 +8,7 @@ import streamlit as st
 
 from earmark.analysis import layouts, selection, writers
 from earmark.analysis.grid import Grid, Show
-from earmark.analysis.layouts import COLUMNS
+from earmark.analysis.layouts import COLUMNS, Layout
 from earmark.report.app import address, autotable, boxes, held
 from earmark.report.app.address import Address
 from earmark.report.app.autotable import Asked
@@ -39,6 +39,20 @@ def show(asked: Address, runs: Sequence[Opened]) -> None:
     _draw(held.tables(tuple(runs), wanted, with_ties, shown == "seeds"), shown)
 
 
+def prepare(runs: tuple[Opened, ...]) -> None:
+    """Read and lay out what the first view shows, before anyone asks for it."""
+    layout = layouts.find(PRESETS[0])
+    held.varying(runs)
+    for name in autotable.OF_METRIC:
+        held.values(runs, name)
+    held.tables(runs, Asked(_usual_rows(layout, runs), tuple(layout.column_by), {}), False, False)
+
+
+def _usual_rows(layout: Layout, runs: Sequence[Opened]) -> tuple[str, ...]:
+    """Return the rows of a layout; several runs stand one below the other."""
+    return (*layout.row_by, *(("run",) if len(runs) > 1 and "run" not in layout.names else ()))
+
+
 def _re_shape() -> None:
     address.reset("rows", "columns")
 
@@ -49,8 +63,7 @@ def _asked(asked: Address, runs: tuple[Opened, ...], preset: str) -> Asked:
     names = asked.several("freeze", "Freeze", held.varying(runs), explained=FREEZING)
     frozen = {name: asked.one(name, f"{name} is", held.values(runs, name)) for name in names}
     free = [name for name in COLUMNS if name not in names]
-    usual = (*layout.row_by, *(("run",) if len(runs) > 1 and "run" not in layout.names else ()))
-    row_by = asked.several("rows", "Rows", free, usual) or (free[0],)
+    row_by = asked.several("rows", "Rows", free, _usual_rows(layout, runs)) or (free[0],)
     free = [name for name in free if name not in row_by]
     column_by = asked.several("columns", "Columns", free, layout.column_by) or (free[0],)
     of_metric = {
