@@ -19,7 +19,7 @@ LINES = (
     (FACE,),
     ("show", "doctor"),
     ("bundles",),
-    ("report",),
+    ("reports",),
     ("catalogue", "citations", "importers", "listings", "published"),
     ("runs",),
     ("experiment",),
@@ -53,10 +53,10 @@ WRAPPED = {
     "typer": "cli",
     "ray": "experiment",
     "submitit": "experiment",
-    "streamlit": "report",
-    "altair": "report",
-    "jinja2": "report",
-    "vl_convert": "report",
+    "streamlit": "reports",
+    "altair": "reports",
+    "jinja2": "reports",
+    "vl_convert": "reports",
     "onnxruntime": "representations",
     "huggingface_hub": "representations",
     "requests": "sources",
@@ -79,7 +79,9 @@ OWNS_GLOBAL_GENERATORS = {
     "earmark.probes.own_module",
     "earmark.conformance.surroundings",  # it asks whether a wrapper leaves them alone
 }
-OF_NUMPY = {"default_rng", "Generator", "BitGenerator", "SeedSequence", "PCG64", "PCG64DXSM", "Philox", "MT19937"}
+OF_NUMPY = {"default_rng", "Generator", "BitGenerator", "SeedSequence", "PCG64", "PCG64DXSM", "Philox", "MT19937"} | {
+    "RandomState"  # published splits were drawn by it
+}
 OF_TORCH = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
 SEEDING = {"manual_seed", "manual_seed_all", "seed", "seed_all"}
 IN_PLACE = ("uniform_", "normal_", "orthogonal_", "random_", "exponential_", "bernoulli_", "cauchy_", "geometric_")
@@ -290,7 +292,7 @@ def _draws_globally(call: ast.Call, name: str) -> bool:
         case "random":
             return last != "Random" or is_bare
         case "numpy.random":
-            return last not in OF_NUMPY or (last == "default_rng" and is_bare)
+            return last not in OF_NUMPY or (last in ("default_rng", "RandomState") and is_bare)
         case "torch" | "torch.cuda" | "torch.random":
             return last in SEEDING or (last.removesuffix("_like") in OF_TORCH and not has_generator)
     return last.endswith(IN_PLACE) and not has_generator

@@ -9,7 +9,7 @@ import pytest
 
 from earmark.datasets.check import Description, LabelDescription, describe
 from earmark.errors import UserError
-from earmark.report import figures
+from earmark.reports import figures
 from tests.test_run import make_tones
 
 

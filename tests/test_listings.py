@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 from earmark import cli, listings, lookup
 from earmark.datasets import names, records
 from earmark.datasets.records import Record
-from earmark.report import datasets as page
-from earmark.report import protocols as protocols_page
-from earmark.report import representations as representations_page
+from earmark.reports import datasets as page
+from earmark.reports import protocols as protocols_page
+from earmark.reports import representations as representations_page
 from earmark.representations import base, get
 from earmark.tasks import TASKS
 
@@ -36,7 +36,7 @@ def test_a_card_says_where_the_dataset_comes_from_and_what_may_be_done_with_it(n
     assert card.licence != "unknown"
     assert card.audio
     assert card.layout
-    assert card.n_clips
+    assert card.n_clips or "not known" in card.layout
     assert card.labels
     assert card.status == "built-in" or card.bibtex
     assert card.status != "open" or card.sources

@@ -11,6 +11,7 @@ _FACE = {
     "embed": "earmark.catalogue.embedding:embed",
     "predict": "earmark.catalogue.prediction:predict",
     "table": "earmark.experiment.results:table",
+    "report": "earmark.reports.page:report",
     "load_representation": "earmark.representations.base:load",
     "load_dataset": "earmark.datasets.names:load",
     "load_probe": "earmark.catalogue.prediction:load_probe",
@@ -20,7 +21,7 @@ _FACE = {
 }
 
 __all__ = ["Clip", "EarmarkError", "Result", "embed", "load_dataset", "load_probe", "load_representation"]
-__all__ += ["plan", "predict", "run", "table"]
+__all__ += ["plan", "predict", "report", "run", "table"]
 
 if TYPE_CHECKING:
     from earmark.catalogue.embedding import embed
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from earmark.experiment.results import table
     from earmark.experiment.run import run
     from earmark.nouns import Clip, Result
+    from earmark.reports.page import report
     from earmark.representations.base import load as load_representation
 
 

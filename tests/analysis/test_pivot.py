@@ -240,7 +240,11 @@ def test_the_same_probe_in_two_runs_is_shown_once_and_two_scores_for_one_cell_ar
 
 def test_heads_that_are_numbers_stand_by_size() -> None:
     rows = [row(layer=str(layer)) for layer in (10, 2, 1)]
-    assert only(pivot(rows, Layout(("representation",), ("layer",)))).column_heads == (("layer 1",), ("layer 2",), ("layer 10",))
+    assert only(pivot(rows, Layout(("representation",), ("layer",)))).column_heads == (
+        ("layer 1",),
+        ("layer 2",),
+        ("layer 10",),
+    )
 
 
 def test_each_preset_is_a_layout_of_columns_that_rows_have() -> None:

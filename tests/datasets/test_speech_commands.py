@@ -85,7 +85,7 @@ def test_hears_task_has_ten_words_and_one_class_for_the_others(hear: Dataset) ->
 def test_hears_silence_is_a_second_of_noise_every_half_and_a_file_of_its_own_validates(hear: Dataset) -> None:
     (split,) = hear.splits["hear-full"]
     silent = [clip for clip in hear.clips if clip.targets["command"] == "_silence_" and clip.start_s is not None]
-    starts = [start_s for start_s in (0.0, 0.5, 1.0, 1.5, 2.0)]  # range(0, 3.25 s - 1 s, half a second)
+    starts = [0.0, 0.5, 1.0, 1.5, 2.0]  # range(0, 3.25 s - 1 s, half a second)
     for name, ids in (("white_noise", split.train), ("running_tap", split.valid)):
         pieces = [clip for clip in silent if clip.id in set(ids)]
         assert {clip.path.stem for clip in pieces} == {clip.group for clip in pieces} == {name}

@@ -14,7 +14,7 @@ from earmark.experiment.results import Run
 from earmark.experiment.study import Study
 from earmark.runs import embeddings, predictions
 from earmark.runs.predictions import Predicted
-from tests.report import app_runs
+from tests.reports import app_runs
 
 
 @pytest.fixture(scope="module")

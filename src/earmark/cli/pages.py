@@ -22,7 +22,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the page of a run: one HTML file with tables, figures, and confusions that can be heard."""
-    from earmark.report import page
+    from earmark.reports import page
     from earmark.show.said import remark
 
     made = page.report(run_name, embed_audio, clips, output)

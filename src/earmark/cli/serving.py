@@ -22,6 +22,6 @@ def app(
     """Open the live app of runs: tables that re-shape, confusions to listen to, maps, two runs side by side."""
     if importlib.util.find_spec("streamlit") is None:
         raise MissingPart("The app needs Streamlit. Install it: pip install 'earmark[app]'")
-    from earmark.report.app import serving
+    from earmark.reports.app import serving
 
     serving.app(runs or ["latest"], port, browser=not no_browser)

@@ -117,15 +117,16 @@ def load(variant: str, root: Path) -> Dataset:
         raise UnknownName("dataset", f"{NAME}:{variant}", (NAME, f"{NAME}:hear"))
     places = (root, root / "SpeechCommands" / TRAINING, root / TRAINING)
     folder = next((place for place in places if (place / LISTS["valid"]).is_file()), places[-1])
-    lists = {role: frozenset(_listed(need(folder / file, NAME, root))) for role, file in LISTS.items()}
+    name = f"{NAME}:{variant}".removesuffix(":")
+    lists = {role: frozenset(_listed(need(folder / file, name, root))) for role, file in LISTS.items()}
     on_disk = {f"{path.parent.name}/{path.stem}" for path in folder.glob("[!_.]*/[!.]*.wav")}
     spoken = sorted(on_disk.union(*lists.values()))
     if variant == "hear":
         return _hear(folder, spoken, lists, root)
-    clips = [_spoken(name, folder, name, "word", name.partition("/")[0]) for name in spoken]
-    parts = {"train": [name for name in spoken if not any(name in one for one in lists.values())], **lists}
-    official = split_of({role: sorted(names) for role, names in parts.items()})
-    return listed(NAME, CARD, root, clips, {"official": (official,)})
+    clips = [_spoken(one, folder, one, "word", one.partition("/")[0]) for one in spoken]
+    parts = {"train": [one for one in spoken if not any(one in each for each in lists.values())], **lists}
+    official = split_of({role: sorted(ids) for role, ids in parts.items()})
+    return listed(name, CARD, root, clips, {"official": (official,)})
 
 
 def drawn_by_hear(role: str, names: Mapping[str, str], n: int) -> tuple[str, ...]:
@@ -142,13 +143,13 @@ def drawn_by_hear(role: str, names: Mapping[str, str], n: int) -> tuple[str, ...
 
 def _hear(folder: Path, spoken: Sequence[str], lists: Mapping[str, Collection[str]], root: Path) -> Dataset:
     """Return HEAR's task of 12 classes."""
-    testing = need(root / TESTING, NAME, root)
+    testing, noises = (need(place, f"{NAME}:hear", root) for place in (root / TESTING, folder / NOISE))
     clips: dict[str, dict[str, Clip]] = {"train": {}, "valid": {}, "test": {}}
     for name in spoken:
         if name not in lists["test"]:
             role = "valid" if name in lists["valid"] else "train"
             clips[role][name.replace("/", "_")] = _spoken(name, folder, name, "command", name.partition("/")[0])
-    for path in sorted(need(folder / NOISE, NAME, root).glob("[!.]*.wav")):
+    for path in sorted(noises.glob("[!.]*.wav")):
         clips["valid" if path.stem.startswith(HELD_OUT) else "train"].update(_silence(path))
     for path in sorted(testing.glob("[!.]*/[!.]*.wav")):
         name = f"{path.parent.name}/{path.stem}"

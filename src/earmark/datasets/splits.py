@@ -53,7 +53,7 @@ def resolve(
         )
     n_folds = _n_folds(split_type)
     every = dataset.splits_for(label)
-    official = {key: folds for key, folds in every.items() if folds[0].train or not fit} or every
+    official = {key: folds for key, folds in every.items() if not fit or any(fold.train for fold in folds)} or every
     if n_folds:
         drawn = _drawn_folds(dataset, clips, label, n_folds, seed)
     elif not isinstance(split_type, str) or not (official or name):

@@ -16,8 +16,8 @@ from earmark.datasets.get import Got, Only, get
 from earmark.errors import MissingPart, UserError
 from earmark.experiment import audit
 from earmark.listings import DatasetLine, TaskLine
-from earmark.report import datasets as page
-from earmark.report import figures
+from earmark.reports import datasets as page
+from earmark.reports import figures
 from earmark.representations.get import require_online
 from earmark.show.representations import fetched
 from earmark.show.runs import console

@@ -18,7 +18,7 @@ from earmark.catalogue.prediction import Predictions
 from earmark.conformance import Verdict, records
 from earmark.errors import EarmarkError, MissingPart, UserError
 from earmark.listings import RepresentationLine
-from earmark.report import representations as page
+from earmark.reports import representations as page
 from earmark.representations import base, features, get
 from earmark.representations.base import Representation
 from earmark.show.runs import console, failures

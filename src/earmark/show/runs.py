@@ -17,7 +17,7 @@ from earmark.experiment.presets import presets
 from earmark.experiment.results import Run
 from earmark.metrics import METRICS
 from earmark.nouns import Failure, Result
-from earmark.report import protocols as page
+from earmark.reports import protocols as page
 from earmark.show.grids import grids
 from earmark.show.said import remark
 

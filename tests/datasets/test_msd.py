@@ -1,0 +1,319 @@
+"""The Million Song Dataset is read as it was published: five sets of tags, their parts, previews in two layouts."""
+
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import earmark
+from earmark import conformance
+from earmark.datasets import _arrays, msd, names, splits
+from earmark.datasets.base import Dataset
+from earmark.datasets.get import get
+from earmark.errors import DataError, MissingPart, UnknownName
+from earmark.tasks import find_task
+from tests.miniatures import msd as miniature
+
+TRACKS = miniature.TRACKS
+# A vector of two numbers as Python 2 and its numpy wrote it: text in S lines, the buffer with escapes.
+PYTHON_2 = (
+    b"cnumpy.core.multiarray\n_reconstruct\np0\n(cnumpy\nndarray\np1\n(I0\ntp2\nS'b'\np3\ntp4\nRp5\n(I1\n(I2\nI1\ntp6\n"
+    b"cnumpy\ndtype\np7\n(S'f8'\np8\nI0\nI1\ntp9\nRp10\n(I3\nS'<'\np11\nNNNI-1\nI-1\nI0\ntp12\nbI00\n"
+    b"S'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\xf0?'\np13\ntp14\nb."
+)
+
+
+@pytest.fixture(autouse=True)
+def cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list of msds is cut where the miniature's parts meet."""
+    monkeypatch.setattr(msd, "N_TRAIN", 32)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    roots = {variant: tmp_path_factory.mktemp(variant) for variant in miniature.LABELS}
+    for variant, root in roots.items():
+        miniature.make(root, variant)
+    return roots
+
+
+@pytest.fixture
+def root(made: dict[str, Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made["msds"], tmp_path / "msd"))
+
+
+def loaded(made: dict[str, Path], variant: str) -> Dataset:
+    return names.load(f"msd:{variant}", made[variant])
+
+
+@pytest.mark.parametrize("variant", miniature.LABELS)
+def test_every_set_keeps_the_laws_and_has_the_published_parts(made: dict[str, Path], variant: str) -> None:
+    found = loaded(made, variant)
+    assert conformance.broken_by_dataset(found) == ()
+    ((name, (split,)),) = found.splits.items()
+    assert [name] == [card.name for card in found.card.splits]
+    for part, numbers in miniature.SPLIT.items():
+        assert getattr(split, part) == tuple(TRACKS[number] for number in numbers)
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize("variant", miniature.LABELS)
+def test_a_track_has_the_tags_whose_columns_are_set(made: dict[str, Path], variant: str) -> None:
+    found = loaded(made, variant)
+    known = {
+        "msds": miniature.TAGS,
+        "msd100": tuple(f"cleaned {number:03d}" for number in range(100)),
+    }.get(variant, miniature.CLEANED)
+    for number, track in enumerate(TRACKS):
+        assert found.by_id[track].targets["tags"] == miniature.tags_of(number, known)
+        assert found.by_id[track].group == miniature.artist(number)
+
+
+def test_tags_are_spelt_as_published(made: dict[str, Path]) -> None:
+    spelt = {str(tag) for clip in loaded(made, "msds").clips for tag in clip.targets["tags"]}  # type: ignore[union-attr]
+    assert {"Mellow", "Hip-Hop", "House"} <= spelt
+
+
+def test_the_plain_name_is_msds_and_each_task_names_a_split_of_its_card() -> None:
+    assert msd.CARDS[""] is msd.CARDS["msds"]
+    for variant, name in {**{one: one for one in miniature.LABELS}, "cals": "msd_cals"}.items():
+        task = find_task(name)
+        assert task.dataset == f"msd:{variant}"
+        assert task.split in {card.name for card in msd.CARDS[variant].splits}
+
+
+def test_the_cards_count_what_the_parts_add_up_to() -> None:
+    for variant in ("msds", "cals"):
+        card = msd.CARDS[variant]
+        assert sum(card.splits[0].sizes[0]) == card.n_clips
+    assert msd.CARDS["msds"].splits[0].sizes[0][0] == 201_680
+
+
+def test_previews_by_number_are_the_same_dataset(made: dict[str, Path], tmp_path: Path) -> None:
+    miniature.make(tmp_path, "msds", by_number=True)
+    found = names.load("msd", tmp_path)
+    assert found.version == loaded(made, "msds").version
+    assert found.by_id[TRACKS[0]].path == tmp_path / "songs" / "8" / "9" / "8947470.clip.mp3"
+    assert conformance.broken_by_dataset(found) == ()
+
+
+@pytest.mark.parametrize("place", ["songs", "previews", "."])
+def test_previews_are_found_where_users_keep_them_and_through_a_link(root: Path, place: str, tmp_path: Path) -> None:
+    (root / "audio").rename(tmp_path / "kept")
+    if place == ".":
+        for letter in (tmp_path / "kept").iterdir():
+            (root / letter.name).symlink_to(letter)
+    else:
+        (root / place).symlink_to(tmp_path / "kept")
+    found = names.load("msd", root)
+    assert all(clip.path.is_file() for clip in found.clips)
+
+
+def test_a_track_without_a_number_is_counted_and_has_no_file(tmp_path: Path) -> None:
+    miniature.make(tmp_path, "msds", by_number=True)
+    numbers = dict.fromkeys(TRACKS[:-2], "8947470")
+    (tmp_path / "lastfm_annotation" / "MSD_id_to_7D_id.pkl").write_bytes(pickle.dumps(numbers))
+    found = names.load("msd", tmp_path)
+    assert found.notes == ("msd:msds: 2 of 48 tracks have no number of 7digital's, so no file is looked for",)
+    assert not found.by_id[TRACKS[-1]].path.is_file()
+
+
+def test_without_the_table_of_songs_no_artist_is_known_and_a_note_says_so(root: Path) -> None:
+    (root / "track_metadata.db").unlink()
+    found = names.load("msd", root)
+    assert {clip.group for clip in found.clips} == {None}
+    assert "the artist of 48 of 48 tracks is not known" in found.notes[0]
+    assert "track_metadata.db" in found.notes[0]
+
+
+def test_a_file_that_is_no_table_of_songs_is_refused(root: Path) -> None:
+    (root / "track_metadata.db").write_bytes(b"no base")
+    with pytest.raises(DataError, match=r"track_metadata\.db: expected a table 'songs' with track_id and artist_id"):
+        names.load("msd", root)
+
+
+def test_the_folder_of_the_archive_is_found_above_or_below(root: Path, made: dict[str, Path]) -> None:
+    (root / "dataset").mkdir()
+    (root / "lastfm_annotation").rename(root / "dataset" / "lastfm_annotation")
+    assert names.load("msd", root).version == loaded(made, "msds").version
+
+
+def test_without_audio_what_to_bring_is_said(root: Path) -> None:
+    shutil.rmtree(root / "audio")
+    with pytest.raises(MissingPart, match=r"has no audio in .*audio/A/D/I/TRAADIN128F931D672\.mp3"):
+        names.load("msd", root)
+    (root / "songs" / "8" / "9").mkdir(parents=True)
+    (root / "songs" / "8" / "9" / "8947470.clip.mp3").write_bytes(b"x")
+    with pytest.raises(MissingPart, match=r"named by 7digital's numbers, and MSD_id_to_7D_id\.pkl"):
+        names.load("msd", root)
+
+
+@pytest.mark.parametrize("file", ["50tagList.txt", "filtered_list_test.cP", "msd_id_to_tag_vector.cP"])
+def test_missing_labels_are_named(root: Path, file: str) -> None:
+    (root / "lastfm_annotation" / file).unlink()
+    with pytest.raises(MissingPart, match=f"expected 'lastfm_annotation/{file}' there"):
+        names.load("msd", root)
+
+
+def test_nothing_of_it_is_fetched_but_labels_that_are_free(tmp_path: Path) -> None:
+    with pytest.raises(MissingPart, match=r"(?s)dead link: bring your own.*Zenodo|bring your own copy"):
+        get("msd", tmp_path)
+    with pytest.raises(MissingPart, match=r"Google Drive folder.*tag-based-music-retrieval"):
+        get("msd:msd50", tmp_path, only="labels")
+
+
+def _short(root: Path) -> None:
+    vectors = {track: np.zeros((49, 1)) for track in TRACKS}
+    (root / "lastfm_annotation" / "msd_id_to_tag_vector.cP").write_bytes(pickle.dumps(vectors))
+
+
+def _lost(root: Path) -> None:
+    (root / "lastfm_annotation" / "msd_id_to_tag_vector.cP").write_bytes(pickle.dumps({}))
+
+
+def _list(root: Path) -> None:
+    (root / "lastfm_annotation" / "msd_id_to_tag_vector.cP").write_bytes(pickle.dumps([]))
+
+
+def _songs(root: Path) -> None:
+    (root / "lastfm_annotation" / "filtered_list_test.cP").write_bytes(pickle.dumps(["SOAAAAA128F0000000"]))
+
+
+def _page(root: Path) -> None:
+    (root / "lastfm_annotation" / "filtered_list_test.cP").write_bytes(b"<html>")
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "message"),
+    [
+        (_short, r"msd_id_to_tag_vector\.cP: expected 50 numbers of 'TRAAAAA128F0000000'"),
+        (_lost, "expected 50 numbers of 'TRAAAAA128F0000000', got None"),
+        (_list, "expected a vector of tags by track, got list"),
+        (_songs, "expected track ids such as TRAADIN128F931D672, got 'SOAAAAA128F0000000'"),
+        (_page, r"filtered_list_test\.cP: expected a pickle of plain values, but: .* Fetch the labels again"),
+    ],
+)
+def test_labels_that_are_not_as_published_are_refused(root: Path, spoilt: Callable[[Path], None], message: str) -> None:
+    spoilt(root)
+    with pytest.raises(DataError, match=message):
+        names.load("msd", root)
+
+
+def test_a_pickle_that_asks_for_code_is_refused_before_it_runs(tmp_path: Path) -> None:
+    file = tmp_path / "list.cP"
+    file.write_bytes(b"cos\nsystem\n(S'touch harmed'\ntR.")
+    with pytest.raises(
+        DataError, match=r"expected a pickle of plain values, but: it asks for 'os\.system', which is code"
+    ):
+        _arrays.pickled(file, "Fetch it again.")
+
+
+def test_arrays_and_text_of_python_2_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "vector.cP"
+    file.write_bytes(PYTHON_2)
+    found = _arrays.pickled(file, "")
+    assert isinstance(found, np.ndarray)
+    assert found.tolist() == [0.0, 1.0]
+    file.write_bytes(miniature.python2([TRACKS[0], {"a": np.eye(2)}]))
+    text, mapped = _arrays.pickled(file, "")  # type: ignore[misc]
+    assert text == TRACKS[0]
+    assert mapped["a"].tolist() == [[1.0, 0.0], [0.0, 1.0]]
+    assert b"S'TR" in file.read_bytes()
+
+
+def test_an_array_of_objects_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "ids.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(DataError, match=r"ids\.npy: expected a numpy array, but: Object arrays cannot be loaded"):
+        _arrays.array(tmp_path / "ids.npy", "Fetch it again.")
+
+
+@pytest.mark.parametrize(
+    ("variant", "file", "value", "message"),
+    [
+        (
+            "msd50",
+            "reproducible_splits/sub_test_ids.npy",
+            ["99//TRAAAAA128F0000000"],
+            "expected 48 rows .* got '99//TR",
+        ),
+        ("msd50", "reproducible_splits/sub_tags.npy", ["one"], "expected a row of 1 tags for each track"),
+        ("cals", "dataset/cals_annotation/test_ids.npy", [TRACKS[0]], "expected an id for each of 8 rows, got 1"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(
+    made: dict[str, Path], tmp_path: Path, variant: str, file: str, value: list[str], message: str
+) -> None:
+    root = Path(shutil.copytree(made[variant], tmp_path / variant))
+    np.save(root / file, np.array(value))
+    with pytest.raises(DataError, match=message):
+        names.load(f"msd:{variant}", root)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        (
+            "msd500_annotation/track_tags.tsv",
+            "\tgenre\t100\n",
+            "\n",
+            r"track_tags\.tsv:1: expected track, tag, cleaned",
+        ),
+        ("cals_annotation/msd_splits.tsv", "clip_ids", "ids", "expected the columns clip_ids and splits, got ids"),
+    ],
+)
+def test_tables_of_msd500_that_are_not_as_published_are_refused(
+    made: dict[str, Path], tmp_path: Path, file: str, old: str, new: str, message: str
+) -> None:
+    root = Path(shutil.copytree(made["msd500"], tmp_path / "msd500"))
+    table = root / "dataset" / file
+    table.write_text(table.read_text().replace(old, new))
+    with pytest.raises(DataError, match=message):
+        names.load("msd:msd500", root)
+
+
+def test_a_tag_that_was_not_chosen_is_left_out_and_a_track_with_no_other_is_no_clip(made: dict[str, Path]) -> None:
+    found = loaded(made, "msd500")
+    assert "TRZZZZZ128F0000003" not in found.by_id
+    assert "seen live" not in str(found.by_id[TRACKS[0]].targets["tags"])
+
+
+def test_the_split_is_the_default(made: dict[str, Path]) -> None:
+    assert [one.name for one in splits.resolve(loaded(made, "msd100"), None, "tags")] == ["won2021"]
+
+
+def test_another_variant_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="msd:msd50"):
+        names.load("msd:msd5", tmp_path)
+    with pytest.raises(UnknownName, match="Did you mean 'msd:msd50'"):
+        msd.load("msd5", tmp_path)
+
+
+def test_on_the_miniature_tags_are_learnt_from_log_mel(
+    made: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARMARK_RUNS", str(tmp_path / "runs"))
+    file = tmp_path / "msd.yml"
+    file.write_text(
+        f"""name: msd-miniature
+resamples: 20
+experiments:
+  - task: msd50
+    datasets: [{{name: "msd:msd50", dir: {made["msd50"]}}}]
+    representations: [logmel]
+    probes: [{{preset: mir_ref-fixed, only: [M1], epochs: 40}}]
+    seeds: [0]
+"""
+    )
+    done = earmark.run(file, quiet=True)
+    assert not done.failures
+    (score,) = [
+        row
+        for row in done.rows
+        if row.probe != "constant" and row.metric == "roc_auc" and row.average == "macro" and row.seed == 0
+    ]
+    assert (score.split, score.n) == ("won2021", 8)
+    assert score.unverified
+    assert (score.value or 0) > 0.9
