@@ -118,7 +118,11 @@ WRONG = {
         "calls numpy.random.seed without",
     ),
     "an unseeded generator": ("training.py", "import numpy\nnumpy.random.default_rng()", "numpy.random.default_rng"),
-    "an unseeded old generator": ("training.py", "import numpy\nnumpy.random.RandomState()", "numpy.random.RandomState"),
+    "an unseeded old generator": (
+        "training.py",
+        "import numpy\nnumpy.random.RandomState()",
+        "numpy.random.RandomState",
+    ),
     "torch seeded for all": ("training.py", "import torch\ntorch.manual_seed(0)", "calls torch.manual_seed without"),
     "torch's own draw": ("training.py", "import torch as t\nt.randn(2)", "calls torch.randn without a generator"),
     "weights drawn globally": (

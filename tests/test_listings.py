@@ -42,7 +42,7 @@ def test_a_card_says_where_the_dataset_comes_from_and_what_may_be_done_with_it(n
     assert card.status != "open" or card.sources
     assert card.status in ("open", "built-in") or card.instructions
     for source in card.sources:
-        assert source.checksum.partition(":")[0] in ("", "md5", "sha256")
+        assert source.checksum.partition(":")[0] in ("", "md5", "sha1", "sha256")
     for split in card.splits:
         assert split.origin
 

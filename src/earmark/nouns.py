@@ -40,7 +40,7 @@ class Split:
 class Source:
     """Where a file comes from: a URL, "pypi:name==version", "npm:name@version" or "debian:name".
 
-    `checksum` is "sha256:…" or "md5:…" as the publisher gives it, "" where none is published. `path` is the
+    `checksum` is "sha256:…", "md5:…" or "sha1:…" as the publisher gives it, "" where there is none. `path` is the
     file's place below the folder it is fetched into (default: the last part of the URL). `unpack_into` is the
     folder, below the same, that an archive is unpacked into (None: it is no archive). Archives cut into pieces
     share `part_of`, the whole one's name, and stand in order. `mirrors` are tried in turn.

@@ -13,6 +13,7 @@ from tests.datasets.learning import learnt
 from tests.miniatures import crema_d as miniature
 
 TABLE = "processedResults/summaryTable.csv"
+OTHERS = ("DFA", "IOM", "ITH", "ITS", "IWL", "IWW", "MTI", "TAI", "TIE", "TSI", "WSI")  # sentences without levels
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +70,26 @@ def test_clips_without_sound_and_recordings_under_two_names_are_left_out_and_sai
 
 
 def test_the_split_is_of_actors_as_tensorflow_datasets_draws_them(found: Dataset) -> None:
-    """Oracle: 1,556 and 738 test and valid clips are published, which these actors have and no others tell of."""
     (split,) = found.splits["tfds"]
     actors = [{found.by_id[name].group for name in ids} for ids in (split.train, split.valid, split.test)]
     assert actors == [{"1001", "1006", "1064"}, {"1015", "1020"}, {"1010", "1040"}]
     assert "1040_ITH_SAD_X" not in split.test, "it was not found under the table's name, so it is in no part"
+
+
+def test_the_actors_of_valid_and_test_have_as_many_clips_as_tensorflow_datasets_says(root: Path) -> None:
+    """Golden: 738 and 1,556 of its catalogue. 82 clips were planned of each actor; those of train are 20 short."""
+    others = [f"{sentence}_{emotion}_XX" for sentence in OTHERS for emotion in miniature.EMOTIONS]
+    levels = [
+        f"IEO_{emotion}_{level}" for emotion in miniature.EMOTIONS if emotion != "NEU" for level in crema_d.LEVELS
+    ]
+    planned = [f"{actor}_{clip}" for actor in crema_d.ACTORS for clip in (*others, *levels, "IEO_NEU_XX")]
+    assert len(planned) == 91 * 82
+    (root / TABLE).write_text("".join(f"{line}\n" for line in ("FileName,VoiceVote", *(f"{one},A" for one in planned))))
+    (root / "VideoDemographics.csv").write_text("ActorID,Sex\n" + "".join(f"{one},Male\n" for one in crema_d.ACTORS))
+    (split,) = names.load("crema-d", root).splits["tfds"]
+    (published,) = (card.sizes[0] for card in crema_d.CARD.splits)
+    assert (len(split.valid), len(split.test)) == published[1:] == (738, 1556)
+    assert len(split.train) == published[0] + 20
 
 
 def test_the_parts_on_the_card_are_all_clips_but_the_renamed_one(found: Dataset) -> None:

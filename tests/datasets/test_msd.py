@@ -2,28 +2,27 @@
 
 import pickle
 import shutil
+import sqlite3
+import tarfile
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import earmark
 from earmark import conformance
-from earmark.datasets import _arrays, msd, names, splits
+from earmark.datasets import msd, names, splits
 from earmark.datasets.base import Dataset
 from earmark.datasets.get import get
 from earmark.errors import DataError, MissingPart, UnknownName
 from earmark.tasks import find_task
+from tests.datasets.learning import learnt
 from tests.miniatures import msd as miniature
+from tests.sources.flaky_server import FlakyServer
 
 TRACKS = miniature.TRACKS
-# A vector of two numbers as Python 2 and its numpy wrote it: text in S lines, the buffer with escapes.
-PYTHON_2 = (
-    b"cnumpy.core.multiarray\n_reconstruct\np0\n(cnumpy\nndarray\np1\n(I0\ntp2\nS'b'\np3\ntp4\nRp5\n(I1\n(I2\nI1\ntp6\n"
-    b"cnumpy\ndtype\np7\n(S'f8'\np8\nI0\nI1\ntp9\nRp10\n(I3\nS'<'\np11\nNNNI-1\nI-1\nI0\ntp12\nbI00\n"
-    b"S'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\xf0?'\np13\ntp14\nb."
-)
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +128,18 @@ def test_without_the_table_of_songs_no_artist_is_known_and_a_note_says_so(root: 
     assert "track_metadata.db" in found.notes[0]
 
 
+def test_an_artist_in_two_parts_is_known_of_msds_and_told_of_the_others(made: dict[str, Path], tmp_path: Path) -> None:
+    laws = {}
+    for variant in ("msds", "msd50"):
+        root = Path(shutil.copytree(made[variant], tmp_path / variant))
+        with closing(sqlite3.connect(root / "track_metadata.db")) as base:
+            base.execute("UPDATE songs SET artist_id = 'ARX'")
+            base.commit()
+        laws[variant] = conformance.broken_by_dataset(names.load(f"msd:{variant}", root))
+    assert laws["msds"] == ()
+    assert any("1 group is in train and in test, first: ARX" in law for law in laws["msd50"])
+
+
 def test_a_file_that_is_no_table_of_songs_is_refused(root: Path) -> None:
     (root / "track_metadata.db").write_bytes(b"no base")
     with pytest.raises(DataError, match=r"track_metadata\.db: expected a table 'songs' with track_id and artist_id"):
@@ -158,11 +169,26 @@ def test_missing_labels_are_named(root: Path, file: str) -> None:
         names.load("msd", root)
 
 
-def test_nothing_of_it_is_fetched_but_labels_that_are_free(tmp_path: Path) -> None:
-    with pytest.raises(MissingPart, match=r"(?s)dead link: bring your own.*Zenodo|bring your own copy"):
+def test_audio_is_never_fetched_and_labels_only_where_a_program_can(tmp_path: Path) -> None:
+    with pytest.raises(MissingPart, match=r"cannot be fetched by a program \(dead link.*--only labels\. The audio is"):
         get("msd", tmp_path)
     with pytest.raises(MissingPart, match=r"Google Drive folder.*tag-based-music-retrieval"):
         get("msd:msd50", tmp_path, only="labels")
+
+
+def test_labels_are_fetched_alone_where_the_audio_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "made").mkdir()
+    miniature.make(tmp_path / "made", "cals")
+    packed = tmp_path / "dataset.tar.gz"
+    with tarfile.open(packed, "w:gz") as tar:
+        tar.add(tmp_path / "made" / "dataset", "dataset")
+    with FlakyServer({"dataset.tar.gz": packed.read_bytes()}) as server:
+        card = msd.CARDS["cals"]
+        ours = tuple(replace(one, url=server.url("dataset.tar.gz")) for one in card.sources)
+        monkeypatch.setitem(msd.CARDS, "cals", replace(card, sources=ours))
+        got = get("msd:cals", tmp_path / "root", only="labels")
+    assert got.dataset is None
+    assert (tmp_path / "root" / "dataset" / "cals_annotation" / "cals_tags.npy").is_file()
 
 
 def _short(root: Path) -> None:
@@ -200,34 +226,6 @@ def test_labels_that_are_not_as_published_are_refused(root: Path, spoilt: Callab
     spoilt(root)
     with pytest.raises(DataError, match=message):
         names.load("msd", root)
-
-
-def test_a_pickle_that_asks_for_code_is_refused_before_it_runs(tmp_path: Path) -> None:
-    file = tmp_path / "list.cP"
-    file.write_bytes(b"cos\nsystem\n(S'touch harmed'\ntR.")
-    with pytest.raises(
-        DataError, match=r"expected a pickle of plain values, but: it asks for 'os\.system', which is code"
-    ):
-        _arrays.pickled(file, "Fetch it again.")
-
-
-def test_arrays_and_text_of_python_2_are_read(tmp_path: Path) -> None:
-    file = tmp_path / "vector.cP"
-    file.write_bytes(PYTHON_2)
-    found = _arrays.pickled(file, "")
-    assert isinstance(found, np.ndarray)
-    assert found.tolist() == [0.0, 1.0]
-    file.write_bytes(miniature.python2([TRACKS[0], {"a": np.eye(2)}]))
-    text, mapped = _arrays.pickled(file, "")  # type: ignore[misc]
-    assert text == TRACKS[0]
-    assert mapped["a"].tolist() == [[1.0, 0.0], [0.0, 1.0]]
-    assert b"S'TR" in file.read_bytes()
-
-
-def test_an_array_of_objects_is_refused(tmp_path: Path) -> None:
-    np.save(tmp_path / "ids.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(DataError, match=r"ids\.npy: expected a numpy array, but: Object arrays cannot be loaded"):
-        _arrays.array(tmp_path / "ids.npy", "Fetch it again.")
 
 
 @pytest.mark.parametrize(
@@ -294,26 +292,6 @@ def test_another_variant_is_refused(tmp_path: Path) -> None:
 def test_on_the_miniature_tags_are_learnt_from_log_mel(
     made: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("EARMARK_RUNS", str(tmp_path / "runs"))
-    file = tmp_path / "msd.yml"
-    file.write_text(
-        f"""name: msd-miniature
-resamples: 20
-experiments:
-  - task: msd50
-    datasets: [{{name: "msd:msd50", dir: {made["msd50"]}}}]
-    representations: [logmel]
-    probes: [{{preset: mir_ref-fixed, only: [M1], epochs: 40}}]
-    seeds: [0]
-"""
-    )
-    done = earmark.run(file, quiet=True)
-    assert not done.failures
-    (score,) = [
-        row
-        for row in done.rows
-        if row.probe != "constant" and row.metric == "roc_auc" and row.average == "macro" and row.seed == 0
-    ]
-    assert (score.split, score.n) == ("won2021", 8)
-    assert score.unverified
-    assert (score.value or 0) > 0.9
+    scores = learnt("msd50", "msd:msd50", made["msd50"], "roc_auc", tmp_path, monkeypatch)
+    assert {(row.split, row.n, row.unverified) for row in scores} == {("won2021", 8, True)}
+    assert min(row.value or 0 for row in scores) > 0.9

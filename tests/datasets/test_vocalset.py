@@ -7,6 +7,7 @@ import pytest
 from earmark import conformance
 from earmark.datasets import names, splits, vocalset
 from earmark.errors import MissingPart, UnknownName, UserError
+from earmark.experiment.subjects import Placed, members
 from earmark.tasks import TASKS
 from tests.miniatures import vocalset as miniature
 
@@ -135,6 +136,15 @@ def test_technique_has_the_ten_of_the_authors_in_each_part_and_no_other(root: Pa
     others = {clip.targets["all_techniques"] for clip in found.clips if "technique" not in clip.targets}
     assert others == {"fast_forte", "fast_piano", "slow_forte", "slow_piano"}
     assert len(vocalset.TECHNIQUES) == 17
+
+
+def test_every_clip_says_who_sings_and_how_for_scores_per_singer_gender_and_technique(root: Path) -> None:
+    clips = vocalset.load("", root).clips
+    found = members([Placed("vocalset", clip) for clip in clips], ["singer", "gender", "all_techniques"])
+    for attribute, n_values in (("singer", 20), ("gender", 2), ("all_techniques", 14)):
+        parts = [positions for name, positions in found.items() if name.startswith(f"{attribute}=")]
+        assert len(parts) == n_values
+        assert sorted(position for part in parts for position in part) == list(range(len(clips)))
 
 
 def test_the_split_was_made_for_technique_so_singers_are_drawn(root: Path) -> None:

@@ -48,6 +48,16 @@ def test_two_datasets_are_crossed_fold_by_fold() -> None:
         assert {placed.dataset for placed in one.test} == {"b"}
 
 
+def test_a_dataset_that_is_there_to_be_tested_is_crossed_whole_and_cannot_be_fitted() -> None:
+    other = made("b")
+    other = replace(other, splits={"all": (Split((), (), tuple(clip.id for clip in other.clips)),)})
+    (found,) = of("{train: a, test: b}", {"a": made("a"), "b": other})
+    assert [placed.clip.id for placed in found.test] == sorted(other.by_id)
+    assert any("scored on the test part of the other's split 'all'" in note for note in found.notes)
+    with pytest.raises(SpecError, match="Split 'all' of 'b' has no train clip with 'family'"):
+        of("{name: b}", {"b": other})
+
+
 def test_datasets_with_other_numbers_of_folds_cannot_be_crossed() -> None:
     with pytest.raises(SpecError) as caught:
         of("{train: a, test: b, split_type: all}", {"a": made("a", 3), "b": made("b", 2)})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import earmark
-from earmark.errors import UnknownName
+from earmark.errors import UserError
 from earmark.experiment import ingredients
 from earmark.experiment.ingredients import Difference
 from earmark.experiment.results import Run
@@ -177,7 +177,7 @@ def test_runs_without_a_score_in_common_still_differ_in_the_rest(tmp_path: Path)
     found = diff(old, new)
     assert found.changes.scores == ()
     assert "The runs have no score in common, so none is compared." in found.markdown
-    with pytest.raises(UnknownName, match="Unknown run 'nowhere'"):
+    with pytest.raises(UserError, match="'nowhere'"):
         diff(old, "nowhere")
 
 

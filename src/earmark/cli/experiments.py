@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from earmark.cli.app import app
-from earmark.cli.options import Config, File, Jobs, Json, Quiet, RunId, Set, StageName, cores, required
+from earmark.cli.options import Config, File, Jobs, Json, Permutations, Quiet, RunId, Set, StageName, cores, required
 
 
 @app.command()
@@ -94,7 +94,7 @@ def compare(
     metric: Annotated[str | None, typer.Option(help="another metric than the task's first")] = None,
     average: Annotated[str | None, typer.Option(help="micro or macro")] = None,
     deformation: Annotated[str, typer.Option(help="the condition to compare under")] = "clean",
-    permutations: Annotated[int | None, typer.Option(min=1, help="of each test (default: 2,000)")] = None,
+    permutations: Permutations = None,
     as_json: Json = False,
 ) -> None:
     """Say which systems of a run differ: paired intervals, permutation tests, ranks over tasks. Prints Markdown."""
@@ -104,8 +104,7 @@ def compare(
     from earmark.runs import compare as comparing
     from earmark.show.said import said
 
-    how_many = permutations or comparing.PERMUTATIONS
-    found = comparing.compare(run_name, metric, average, deformation, baseline, how_many)
+    found = comparing.compare(run_name, metric, average, deformation, baseline, permutations)
     print(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else said(found.markdown))
 
 

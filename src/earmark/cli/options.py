@@ -14,6 +14,7 @@ Jobs = Annotated[int | None, typer.Option(help="processes of one thread each (de
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="no progress")]
 Folder = Annotated[Path | None, typer.Option("--dir", help="where the audio lies; for a manifest, the file")]
+Permutations = Annotated[int | None, typer.Option(min=1, help="of each test (default: 2,000, more for many tests)")]
 Label = Annotated[str | None, typer.Option(help="of a dataset: this label alone")]
 Stage = Literal["embed", "probe", "score"]
 StageName = Literal["deform", "embed", "probe", "score"]

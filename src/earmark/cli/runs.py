@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from earmark.cli.app import app
-from earmark.cli.options import Jobs, Json, Quiet, RunId, cores
+from earmark.cli.options import Jobs, Json, Permutations, Quiet, RunId, cores
 
 Old = Annotated[str, typer.Argument(metavar="RUN_A", help="the old run's id or folder, or 'latest'")]
 New = Annotated[str, typer.Argument(metavar="RUN_B", help="the new run's id or folder, or 'latest'")]
@@ -17,7 +17,6 @@ Average = Annotated[str | None, typer.Option(help="micro or macro")]
 Rename = Annotated[
     list[str] | None, typer.Option("--rename", metavar="OLD=NEW", help="a representation that has another name now")
 ]
-Permutations = Annotated[int | None, typer.Option(min=1, help="of each test (default: 2,000, more for many tests)")]
 
 
 def _renamed(given: list[str] | None) -> dict[str, str]:

@@ -97,7 +97,7 @@ CARD = DataCard(
             unpack_into=".",
         ),
     ),
-    instructions="The audio is VocalSet's. Type: earmark get dataset vocalset",
+    instructions="The audio is that of vocalset: earmark get dataset vocalset",
     layout="Seven public readers of the archive, which agree on folders, columns, types and 2,688 recordings; one of "
     "them gives the clocks' factors and 'Total Duration', two say that tables may lack the column names. Which "
     "annotation: seed 000. The number of notes without male 9, the archive's size (about 411 MB) and its checksum are "

@@ -31,8 +31,9 @@ class Dataset:
     """Clips, named official splits, and the card that says where all of it comes from.
 
     `splits` maps a split's name to its folds (a tuple of one when there is a single partition); the first that
-    was made for a label is that label's default. Where there is none, a seeded, stratified one is drawn. `notes`
-    are what whoever reads a number should know, such as clips left out.
+    was made for a label is that label's default. Where there is none, a seeded, stratified one is drawn. One of
+    nothing but a test part is there to be scored with what another dataset fitted. `notes` are what whoever reads a
+    number should know, such as clips left out.
     """
 
     name: str
@@ -75,7 +76,7 @@ class Dataset:
     def require_label(self, label: str) -> None:
         """Raise a DataError that names the nearest label when no clip carries this one."""
         if label not in self.labels:
-            known = ", ".join(self.labels) or "none"
+            known = ", ".join(self.labels) or "; ".join(("none", *self.notes))
             raise DataError(
                 f"Dataset '{self.name}' has no label '{label}'.{hint(label, self.labels)} Its labels: {known}."
             )

@@ -6,8 +6,8 @@ clips and what the raters heard (VoiceVote: one letter, or several with colons w
 
 Split "tfds" is that of TensorFlow Datasets: 63, 9 and 19 actors, drawn by NumPy's generator of seed 0; here without
 what is left out below. Differs from HEAR (and EncodecMAE), whose five folds were drawn over names that TensorFlow
-Datasets gave to its copies, so they cannot be told from these files, and an actor is in several of them: the dataset
-hear-task reads HEAR's own folder.
+Datasets gave to its copies, so they cannot be told from these files, and an actor is in several of them:
+`hear-task:tfds_crema_d` reads HEAR's own folder.
 """
 
 import re
@@ -39,6 +39,7 @@ TWICE = "the same recording as {}, which names another emotion; TensorFlow Datas
 
 CARD = DataCard(
     title="CREMA-D: six emotions, spoken by 91 actors",
+    version="2014",  # of the paper: the publisher gives no version
     status="open",
     licence=LICENCE,
     redistributable=True,
@@ -70,7 +71,7 @@ CARD = DataCard(
             "1,556 clips, of which four of train are left out here",
             ("emotion", "heard", "level", "sentence"),
             ((5140, 738, 1556),),
-            "TensorFlow Datasets; not HEAR, nor EVAR, which drew its own of the same sizes",
+            "TensorFlow Datasets; not HEAR, nor EVAR, which drew as many actors anew",
         ),
     ),
     bad={

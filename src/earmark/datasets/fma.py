@@ -59,6 +59,20 @@ BAD = {
     for one, (reported, real) in WRONG_LENGTHS.items()
 }
 
+BIBTEX = """@inproceedings{defferrard2017fma,
+  title = {{FMA}: A Dataset for Music Analysis},
+  author = {Defferrard, Micha{\\"e}l and Benzi, Kirell and Vandergheynst, Pierre and Bresson, Xavier},
+  booktitle = {18th International Society for Music Information Retrieval Conference (ISMIR)},
+  year = {2017}
+}"""
+LAYOUT = (
+    "README (counts, sha1), utils.py and creation.py (columns, places, how excerpts were cut) of mdeff/fma; "
+    "genres.csv: its head in public readers. Wrong lengths: its issue 8; issue 44 names three of them as without "
+    "audio. Of tracks that some decoders refuse (issue 49), the publisher found the files in order. "
+    "Parts of medium: a public copy of the output of usage.ipynb. How many of the 15 excerpts without audio are in "
+    "medium is not known, nor the sizes of the other parts."
+)
+
 
 class Archive(NamedTuple):
     """What a variant's archive holds: what it is, genres of one kind and of all, tracks that can be heard, sha1."""
@@ -77,6 +91,27 @@ ARCHIVES = {
 }
 
 
+def _sources(variant: str) -> tuple[Source, ...]:
+    return (
+        Source(
+            f"{HOST}/fma_metadata.zip",
+            "CC-BY-4.0",
+            "sha1:f0df49ffe5f2a6008d7dc83c6915b31835dfe733",
+            holds="labels",
+            path="archives/fma_metadata.zip",
+            unpack_into=".",
+        ),
+        Source(
+            f"{HOST}/fma_{variant}.zip",
+            "each track its artist's own",
+            f"sha1:{ARCHIVES[variant].sha1}",
+            holds="audio",
+            path=f"archives/fma_{variant}.zip",
+            unpack_into=".",
+        ),
+    )
+
+
 def _card(variant: str) -> DataCard:
     archive = ARCHIVES[variant]
     every = variant in ("large", "full")
@@ -86,12 +121,7 @@ def _card(variant: str) -> DataCard:
         status="open",
         licence="each track its artist's own Creative Commons licence; metadata CC-BY-4.0",
         redistributable=True,
-        bibtex="""@inproceedings{defferrard2017fma,
-  title = {{FMA}: A Dataset for Music Analysis},
-  author = {Defferrard, Micha{\\"e}l and Benzi, Kirell and Vandergheynst, Pierre and Bresson, Xavier},
-  booktitle = {18th International Society for Music Information Retrieval Conference (ISMIR)},
-  year = {2017}
-}""",
+        bibtex=BIBTEX,
         homepage="https://github.com/mdeff/fma",
         audio=f"MP3, mostly 44.1 kHz stereo, {'whole tracks' if variant == 'full' else '30 s from the middle'}",
         n_clips=archive.n_clips,
@@ -104,33 +134,13 @@ def _card(variant: str) -> DataCard:
                 "official",
                 "Defferrard et al. 2017 (column set / split of tracks.csv): 80-10-10, stratified by genre, no artist "
                 "in two parts. Of medium: 19,922, 2,505 and 2,573, the excerpts without audio among them",
-                used_by="Defferrard et al. 2017; X-ARES (small)",
+                used_by="Defferrard et al. 2017",
             ),
         ),
         bad={} if variant == "full" else BAD,
-        sources=(
-            Source(
-                f"{HOST}/fma_metadata.zip",
-                "CC-BY-4.0",
-                "sha1:f0df49ffe5f2a6008d7dc83c6915b31835dfe733",
-                holds="labels",
-                path="archives/fma_metadata.zip",
-                unpack_into=".",
-            ),
-            Source(
-                f"{HOST}/fma_{variant}.zip",
-                "each track its artist's own",
-                f"sha1:{archive.sha1}",
-                holds="audio",
-                path=f"archives/fma_{variant}.zip",
-                unpack_into=".",
-            ),
-        ),
+        sources=_sources(variant),
         instructions="7.2, 22, 93 and 879 GiB of audio. Where an archive cannot be unpacked, unpack it by 7zip.",
-        layout="README (counts, sha1), utils.py and creation.py (columns, places, how excerpts were cut) of mdeff/fma; "
-        "genres.csv: its head in public readers. Wrong lengths: its issue 8; issue 44 names three of them as without "
-        "audio. Of tracks that some decoders refuse (issue 49), the publisher found the files in order. "
-        "Parts of medium: a public copy of the output of usage.ipynb. No counts of the other parts were found.",
+        layout=LAYOUT,
     )
 
 

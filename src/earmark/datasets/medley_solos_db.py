@@ -37,14 +37,16 @@ CARD = DataCard(
 }""",
     homepage="https://zenodo.org/records/3464194",
     audio="WAV, 44.1 kHz, mono, 3 s",
-    labels=(LabelCard("instrument", "multiclass", 8, None, "which instrument plays"),),
+    n_clips=21_571,
+    labels=(LabelCard("instrument", "multiclass", 8, 21_571, "which instrument plays"),),
     splits=(
         SplitCard(
             "official",
             "the authors' column subset: train and valid were cut from MedleyDB, test from solosDB, which is another "
             "collection",
             ("instrument",),
-            used_by="Lostanlen and Cella 2016; Anden, Lostanlen, Mallat 2019",
+            ((5_841, 3_494, 12_236),),
+            used_by="Lostanlen and Cella 2016; Andén et al. 2019",
         ),
     ),
     sources=(
@@ -65,8 +67,8 @@ CARD = DataCard(
         ),
     ),
     layout="mirdata's loader (places, columns, subsets, md5); the IS2 2024 music PLC challenge (head and rows of the "
-    "table); public scripts (names of files, .wav.wav). Counts are left out, for sources differ: the publisher's page "
-    "is quoted as 21,572 clips, while public code cuts the table after 12,236 rows of test and 5,841 of training.",
+    "table); public scripts (names of files, .wav.wav, where the table is cut into subsets, number of clips). The "
+    "publisher's page is quoted as 21,572 clips, one more than the table has rows by those scripts.",
 )
 CARDS = {"": CARD}
 

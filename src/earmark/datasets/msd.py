@@ -38,6 +38,17 @@ DRIVE = (
     "reproducible_splits.tar.gz in the Google Drive folder that the README of minzwon/tag-based-music-retrieval names"
 )
 
+LAYOUT = (
+    "Lists and tags of msds: README and loader of minzwon/sota-music-tagging-models (split/msd), its "
+    "50tagList.txt and filtered_list_test.cP. msd50 and msd100: preprocess/ and train/data_loader.py of "
+    "minzwon/tag-based-music-retrieval. cals: src/data_loader.py of minzwon/semi-supervised-music-tagging-"
+    "transformer. msd500, and the folders of the archive: readme and preprocessing of seungheondoh/msd-subsets. "
+    "Artists: the same (track_metadata.db, table songs). How many tracks msd100 (seed 004: 115k) and msd500 (156k) "
+    "have is not known exactly, nor a checksum of the archive. Tracks that some copies cannot read are listed in "
+    "that loader (54) and in keunwoochoi/MSD_split_for_tagging: faults of a copy, not of the set, so none is left "
+    "out here."
+)
+
 
 class Tagged(NamedTuple):
     """The tags of each track, and the tracks of each part of the split of that name."""
@@ -47,10 +58,13 @@ class Tagged(NamedTuple):
     parts: Mapping[str, Sequence[str]]
 
 
-def _card(what: str, n_classes: int, n_clips: int | None, split: SplitCard, source: str = "") -> DataCard:
-    get = "Type: earmark get dataset msd --only labels" if not source else f"The labels are {source}"
+def _card(
+    variant: str, version: str, what: str, n_classes: int, n_clips: int | None, split: SplitCard, source: str = ""
+) -> DataCard:
+    get = f"Type: earmark get dataset {NAME}:{variant} --only labels" if not source else f"The labels are {source}"
     return DataCard(
         title=f"Million Song Dataset: {what}",
+        version=version,
         status="dead link: bring your own",
         licence="unknown: previews of commercial recordings; tags of Last.fm for research",
         bibtex=_msd.BIBTEX,
@@ -61,17 +75,13 @@ def _card(what: str, n_classes: int, n_clips: int | None, split: SplitCard, sour
         splits=(split,),
         sources=() if source else (ARCHIVE,),
         instructions=f"{get}. {_msd.BRING}",
-        layout="Lists and tags of msds: README and loader of minzwon/sota-music-tagging-models (split/msd), its "
-        "50tagList.txt and filtered_list_test.cP. msd50 and msd100: preprocess/ and train/data_loader.py of "
-        "minzwon/tag-based-music-retrieval. cals: src/data_loader.py of minzwon/semi-supervised-music-tagging-"
-        "transformer. msd500, and the folders of the archive: readme and preprocessing of seungheondoh/msd-subsets. "
-        "Artists: the same (track_metadata.db, table songs). No checksum of the archive was found. Tracks that some "
-        "copies cannot read are listed in that loader (54) and in keunwoochoi/MSD_split_for_tagging: faults of a "
-        "copy, not of the set, so none is left out here.",
+        layout=LAYOUT,
     )
 
 
 MSDS = _card(
+    "msds",
+    "2017",
     "the 50 tags that most tracks have",
     50,
     241_889,
@@ -92,15 +102,23 @@ WON_2021 = (
 CARDS: dict[str, DataCard] = {
     "": MSDS,
     "msds": MSDS,
-    "msd50": _card("50 cleaned tags", 50, 35_745, SplitCard("won2021", WON_2021, used_by="MULE (MSD50)"), DRIVE),
-    "msd100": _card("100 cleaned tags", 100, None, SplitCard("won2021", WON_2021, used_by="MULE (MSD100)"), DRIVE),
+    "msd50": _card(
+        "msd50", "2021", "50 cleaned tags", 50, 35_745, SplitCard("won2021", WON_2021, used_by="MULE (MSD50)"), DRIVE
+    ),
+    "msd100": _card(
+        "msd100", "2021", "100 cleaned tags", 100, None, SplitCard("won2021", WON_2021, used_by="MULE (MSD100)"), DRIVE
+    ),
     "msd500": _card(
+        "msd500",
+        "2021",
         "500 cleaned tags of genre, mood, instrument, place, language, time and use",
         500,
         None,
         SplitCard("cals", "Won, Choi and Serra 2021, the tracks of `cals` that have one of the 500 tags"),
     ),
     "cals": _card(
+        "cals",
+        "2021",
         "50 cleaned tags, parts stratified by artist",
         50,
         233_147,

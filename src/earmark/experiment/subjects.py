@@ -152,7 +152,9 @@ def _of_choice(
 
 def _across(own: NamedSplit, other: NamedSplit) -> NamedSplit:
     """Return the roles of a crossed experiment: fitted on one dataset's partition, scored on the other's."""
-    return own._replace(split=Split(own.split.train, own.split.valid, other.split.test))
+    where = f"scored on the test part of the other's split '{other.name}'" if other.name != own.name else ""
+    note = "; ".join(filter(None, (own.note, where)))
+    return own._replace(split=Split(own.split.train, own.split.valid, other.split.test), note=note)
 
 
 def _labelled(dataset: Dataset, label: str, n: int | None) -> Dataset:

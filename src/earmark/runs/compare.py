@@ -7,6 +7,7 @@ in the run's folder.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,8 @@ from earmark.runs.comparison import Comparison, Pair, Ranked, Standing, TaskComp
 from earmark.runs.predictions import Predicted
 
 PERMUTATIONS = 2_000
+POINTS_OF_P = 2
+"""A corrected p must be able to be so many times less than what a verdict needs."""
 FEWEST_TASKS = 3
 CONSTANT = "constant"
 
@@ -34,14 +37,15 @@ def compare(
     average: str | None = None,
     deformation: str = CLEAN.name,
     baseline: str | None = None,
-    permutations: int = PERMUTATIONS,
+    permutations: int | None = None,
 ) -> Comparison:
     """Return the comparison of every pair of a run's systems, or of each with a baseline, task by task.
 
     `run`: a run, its folder, its id or "latest". `metric` None takes each task's first. `baseline` names a system as
     the comparison does ("logmel (mean+std), M1"), or its representation alone ("logmel"): then each system is
     compared with the one of that representation that has the same probe. "constant" is the predictor that hears
-    nothing; it is in no pair unless asked for. Raises UnknownName, UserError or DataError for what the run has not.
+    nothing; it is in no pair unless asked for. `permutations` None: 2,000, or as many more as Holm's correction for so
+    many pairs needs. Raises UnknownName, UserError or DataError for what the run has not.
     """
     folder = run.folder if isinstance(run, Run) else results.find(run)
     found = predictions.index(folder)
@@ -56,15 +60,22 @@ def compare(
         hears_nothing = one.probe == CONSTANT  # and is scored on clean audio alone
         if (baseline == CONSTANT) if hears_nothing else (one.deformation == deformation):
             partitions.setdefault((one.task, one.dataset, one.split, one.train_share), []).append(one)
-    played = [_task(part, metric, average, baseline, permutations) for part in partitions.values()]
     level = found[0].ci_level
+    n_tests = sum(len(_rivals(part, baseline)) for part in partitions.values())
+    drawn = permutations or enough(n_tests, level)
+    played = [_task(part, metric, average, baseline, drawn) for part in partitions.values()]
     tasks = _corrected([task for task in played if task.pairs], level)
     if not tasks:
         raise DataError(f"Nothing to compare in '{folder.name}': it has one system. Run a second one beside it.")
     n_pairs = sum(len(task.pairs) for task in tasks)
     whole = [task for task in tasks if task.train_share == 1]
-    notes = tuple(_too_few(permutations, n_pairs, level))
+    notes = tuple(_too_few(drawn, n_pairs, level))
     return Comparison(tasks, _ranking(whole, level), deformation, level, n_pairs, notes)
+
+
+def enough(n_tests: int, level: float) -> int:
+    """Return how many permutations each of so many tests needs, so that corrected for all it can still tell."""
+    return max(PERMUTATIONS, ceil(POINTS_OF_P * n_tests / (1 - level)))
 
 
 def _too_few(permutations: int, n_pairs: int, level: float) -> Iterator[str]:

@@ -6,7 +6,6 @@ of the same clips, they are compared on these, seeds averaged, as `compare` comp
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import ceil
 
 import numpy as np
 
@@ -17,15 +16,13 @@ from earmark.experiment.results import Run
 from earmark.nouns import Result
 from earmark.runs import bouts, predictions
 from earmark.runs.changes import Change, Changes, Paired, Side
-from earmark.runs.compare import CONSTANT, PERMUTATIONS
+from earmark.runs.compare import CONSTANT, enough
 from earmark.runs.predictions import Answers, Predicted
 
 Name = tuple[object, ...]
 Sides = tuple[Mapping[Name, Sequence[Predicted]], Mapping[Name, Sequence[Predicted]]]
 OLD, NEW = "old: ", "new: "
 LEVEL = 0.95
-POINTS_OF_P = 2
-"""A corrected p must be able to be so many times less than what a verdict needs."""
 
 
 def changes(
@@ -50,7 +47,7 @@ def changes(
     said = _predicted(old, names), _predicted(new, {})
     tested = sum(_place(name) in said[0] and _place(name) in said[1] for name in both)
     level = max((before[name].ci_level for name in both), default=LEVEL)
-    drawn = permutations or max(PERMUTATIONS, ceil(POINTS_OF_P * tested / (1 - level)))
+    drawn = permutations or enough(tested, level)
     found = _corrected([_change(name, before[name], after[name], said, drawn) for name in both])
     return Changes(
         found,

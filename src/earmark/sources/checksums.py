@@ -25,7 +25,7 @@ def measure(
     size_bytes: int | None = None,
     advance: Callable[[int, int], None] = lambda done, total: None,
 ) -> Measured:
-    """Read a file once and compare it with its published checksum ("sha256:…", "md5:…" or "") and size.
+    """Read a file once and compare it with its published checksum ("sha256:…", "md5:…", "sha1:…", "") and size.
 
     `advance` hears of bytes read and in total, and may raise to break off.
     """
@@ -47,5 +47,5 @@ def measure(
 def _algorithm(checksum: str) -> str:
     algorithm, _, digits = (checksum or "sha256:0").lower().partition(":")
     if algorithm not in ALGORITHMS or not digits:
-        raise DataError(f"Expected a checksum like 'sha256:…' or 'md5:…', got '{checksum}'.")
+        raise DataError(f"Expected a checksum like 'sha256:…' or 'md5:…' or 'sha1:…', got '{checksum}'.")
     return algorithm
