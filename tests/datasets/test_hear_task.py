@@ -7,7 +7,7 @@ import pytest
 
 from earmark import conformance
 from earmark.datasets import hear_task, names, splits
-from earmark.errors import DataError, MissingPart
+from earmark.errors import DataError, MissingPart, SpecError
 from earmark.tasks import TASKS, find_task
 from tests.datasets.learning import learnt
 from tests.miniatures import hear_task as miniature
@@ -111,7 +111,7 @@ def test_events_load_and_are_refused_with_the_reason_when_they_are_to_be_scored(
 
 def test_a_run_on_events_ends_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = miniature.write(tmp_path, _made("dcase2016_task2"))
-    with pytest.raises(DataError, match="framewise tasks are loaded, and not scored"):
+    with pytest.raises(SpecError, match="framewise tasks are loaded, and not scored"):
         learnt("{name: events, label: label, kind: multilabel}", "hear-task", folder, "mAP", tmp_path, monkeypatch)
 
 

@@ -64,6 +64,35 @@ def test_a_swept_chain_is_the_fixed_chain_of_the_same_content() -> None:
     assert deformations.clip_seed(one, "d", "c") == deformations.clip_seed(preset, "d", "c")
 
 
+def test_minus_nothing_is_nothing() -> None:
+    (one,) = chains(NOISE % "[-0.0]")
+    (other,) = chains(NOISE % "[0]")
+    assert one.name == other.name == "noise@0"
+    assert deformations.identity_of(one) == deformations.identity_of(other)
+    assert deformations.clip_seed(one, "d", "c") == deformations.clip_seed(other, "d", "c")
+
+
+@pytest.mark.parametrize("by_hand_first", [True, False])
+def test_a_chain_of_another_make_is_no_point_of_a_sweep(by_hand_first: bool) -> None:
+    chain, sweep = '"noise@5": [{type: Gain, params: {gain_db: -6}}]', NOISE[1:-1] % "[20, 10]"
+    first, second = (chain, sweep) if by_hand_first else (sweep, chain)
+    named = "noise@20" if by_hand_first else "noise@5"
+    assert f"By its name '{named}' is a point of the curve 'noise'" in mistake(
+        with_deformations(f"{{{first}, {second}}}")
+    )
+
+
+def test_chains_written_out_are_points_of_one_curve() -> None:
+    found = chains('{"a@1": [{type: Gain, params: {gain_db: -6}}], "a@2": [{type: Gain, params: {gain_db: -9}}]}')
+    assert [deformations.severity_of(chain.name) for chain in found] == [1.0, 2.0]
+
+
+def test_a_range_of_millions_is_refused_before_it_is_made() -> None:
+    assert "got 2000000000001. Write a larger step." in mistake(
+        with_deformations(NOISE % "{first: 0, last: 2000000000000, step: 1}")
+    )
+
+
 def test_a_sweep_is_written_out_and_read_back_with_its_severities() -> None:
     experiment = parse(with_deformations(NOISE % "[40, 7.5]"))
     again = parse(spec.to_yaml(experiment))

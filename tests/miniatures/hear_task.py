@@ -1,7 +1,7 @@
 """Task folders as hear-preprocess writes them: fixed parts and folds, at 16 and 48 kHz, scenes and events.
 
-Read from: hear-preprocess' pipeline.py (folders by rate and part, one JSON a part with `indent=True`, the sorted vocabulary
-as idx,label, labelcount_….json beside them) and schema of task_config.py; hear-eval-kit's readers of the same.
+Read from: hear-preprocess' pipeline.py (folders by rate and part, one JSON a part with `indent=True`, the sorted
+vocabulary as idx,label, labelcount_….json beside them) and schema of task_config.py; hear-eval-kit's readers.
 """
 
 import csv

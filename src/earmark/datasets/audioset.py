@@ -138,7 +138,7 @@ def _segments(table: Path) -> Iterator[Segment]:
         found = LINE.fullmatch(line.strip())
         if found is None:
             raise DataError(
-                f"{table}:{number}: expected a line such as --PJHxphWEs, 30.000, 40.000, \"/m/09x0r,/t/dd00088\", got "
+                f'{table}:{number}: expected a line such as --PJHxphWEs, 30.000, 40.000, "/m/09x0r,/t/dd00088", got '
                 f"{line[:60]}. {FETCH}"
             )
         yield Segment(found[1], tuple(found[4].split(",")))

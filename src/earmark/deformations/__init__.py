@@ -124,7 +124,7 @@ def clip_seed(chain: Chain, dataset: str, clip_id: str, sha256: Mapping[str, str
 def identity_of(chain: Chain, sha256: Mapping[str, str] | None = None) -> list[dict[str, object]]:
     """Return types and parameters in order, for keys: not the name, not the seed, no path.
 
-    Numbers are floats and names are today's, so that 15 and 15.0, old name and new, are one chain.
+    Numbers are floats and names are today's, so that 15 and 15.0, 0 and -0.0, old name and new, are one chain.
     `sha256` maps each of `files_of(chain)` to its content's hash, which stands in for the path.
     """
 
@@ -132,7 +132,7 @@ def identity_of(chain: Chain, sha256: Mapping[str, str] | None = None) -> list[d
         if isinstance(value, list | tuple):
             return [plain(name, item) for item in value]
         if name not in FILE_PARAMS:
-            return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+            return _number(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
         if sha256 is None or str(value) not in sha256:
             raise EarmarkError(f"Chain '{chain.name}' reads '{value}': its key needs the sha256 of that file.")
         return sha256[str(value)]
@@ -235,4 +235,8 @@ def _step_name(step: Step) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "-" + re.sub(r"[^\w.]+", "-", str(value).rpartition("/")[2]).strip("-").lower()
-    return repr(float(value)).removesuffix(".0")
+    return repr(_number(value)).removesuffix(".0")
+
+
+def _number(value: float) -> float:
+    return float(value) + 0.0  # -0.0, which JSON writes otherwise, is 0.0

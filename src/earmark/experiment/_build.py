@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from earmark.analysis.descriptors import DESCRIPTORS, PREFIX
-from earmark.deformations import CLEAN, Chain
+from earmark.deformations import CLEAN, Chain, sweep_of
 from earmark.errors import UnknownName, hint
 from earmark.experiment import _sweeps
 from earmark.experiment._choices import (
@@ -157,6 +157,7 @@ def _dataset(shape: DatasetShape, task: Task, item: Item) -> DatasetChoice:
 
 def _chains(shape: BlockShape, item: Item) -> tuple[Chain, ...]:
     found: dict[str, Chain] = {}
+    makers: dict[str, str] = {}
     for name, steps in shape.deformations.items():
         place = item.fields[name].key
         if name == CLEAN.name:
@@ -166,6 +167,12 @@ def _chains(shape: BlockShape, item: Item) -> tuple[Chain, ...]:
                 raise place.error(f"Chain '{chain.name}' stands here a second time. Keep one of the two.")
             if twin := next((other.name for other in found.values() if other.steps == chain.steps), None):
                 raise place.error(f"Chain '{chain.name}' is the same as '{twin}'. Keep one of the two.")
+            sweep, maker = sweep_of(chain.name), "" if chain.name == name else name
+            if sweep is not None and makers.setdefault(sweep, maker) != maker:
+                raise place.error(
+                    f"By its name '{chain.name}' is a point of the curve '{sweep}', to which other chains of this file "
+                    "belong: a sweep, or such as are written out. Call one of the two something else."
+                )
             found[chain.name] = chain
     return tuple(found.values())
 

@@ -80,12 +80,16 @@ def _require_one_value(step: Step, item: Item) -> None:
 
 def _values(given: RangeShape | list[int | float], item: Item) -> tuple[float, ...]:
     values = _of_range(given, item) if isinstance(given, RangeShape) else tuple(given)
-    if len(values) > MOST_VALUES:
-        raise item.error(f"Expected at most {MOST_VALUES} values, got {len(values)}. Write a larger step.")
+    _require_few(len(values), item)
     for place, value in enumerate(values):
         if value in values[:place]:
             raise item.entries[place].error(f"{value} stands here a second time. Keep one of the two.")
     return values
+
+
+def _require_few(n_values: int, item: Item) -> None:
+    if n_values > MOST_VALUES:
+        raise item.error(f"Expected at most {MOST_VALUES} values, got {n_values}. Write a larger step.")
 
 
 def _of_range(given: RangeShape, item: Item) -> tuple[float, ...]:
@@ -97,6 +101,7 @@ def _of_range(given: RangeShape, item: Item) -> tuple[float, ...]:
             f"Expected steps of {given.step} that lead from {given.first} to {given.last}, in one or more. "
             "Write, for example, {first: 40, last: 0, step: 10}."
         )
+    _require_few(int(n_steps) + 1, item)  # before they fill the memory
     is_whole = all(isinstance(number, int) for number in (given.first, given.last, given.step))
     found = (first + place * (step if last > first else -step) for place in range(int(n_steps) + 1))
     return tuple(int(value) if is_whole else float(value) for value in found)
