@@ -75,6 +75,23 @@ def test_a_pair_counts_whichever_of_the_two_stands_first() -> None:
     assert said[:2] == ("On made c scores best: accuracy 0.90 [0.85, 0.95].", "It beats a.")
 
 
+def test_of_equal_scores_each_is_best() -> None:
+    scores = {"a, M1": 0.9, "b, M1": 0.9, "c, M1": 0.7}
+    equal = task(scores=scores, verdicts=(UNTOLD, "better", "better"))
+    assert words.summary(comparison(equal))[0] == "On made a scores best, like b: accuracy 0.90 [0.85, 0.95]."
+    said = words.summary(comparison(equal, replace(two("better", "second"), pairs=())))
+    assert said[0] == "Of 2 tasks a scores best on 2."
+    assert "Best scores: a on made (0.90) and second (0.90); b on made (0.90)." in said
+    said = words.summary(comparison(equal, task("second", {"b, M1": 0.9, "a, M1": 0.9}, (UNTOLD,))))
+    assert said[0] == "Of 2 tasks a scores best on 2, like b."
+
+
+def test_clips_of_one_group_count_one_by_one() -> None:
+    said = words.summary(comparison(task(n_groups=1)))
+    assert said[-1] == "200 test clips, mean over 3 seeds; paired permutation tests, corrected for 3 pairs."
+    assert words.summary(comparison(task(n=20, n_groups=1)))[-1].startswith("20 clips are few")
+
+
 def test_few_clips_or_groups_are_said_to_be_few() -> None:
     assert "12 groups are few: what is not told apart may well differ." in words.summary(comparison(task(n_groups=12)))
     assert "20 clips are few: what is not told apart may well differ." in words.summary(comparison(task(n=20)))

@@ -134,7 +134,7 @@ def groups_of(name: str, tracks: Mapping[str, Any]) -> Mapping[str, str]:
             if value
         }
         if named:
-            return dict(zip(named, artistgroups_of(list(named.values())), strict=True))
+            return dict(zip(named, artist_groups(list(named.values())), strict=True))
     return {}
 
 

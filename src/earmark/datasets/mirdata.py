@@ -1,8 +1,8 @@
 """Any dataset of mirdata by its name there: `mirdata:ballroom`. Needs the extra: pip install 'earmark[mirdata]'.
 
 A track of mirdata that has audio is a clip; its id is mirdata's. What a task can take of its annotations is in one
-table, `_mirdata_tracks.ATTRIBUTES`: a class name, several, a number or a key for the whole track. Annotations in time (beats, chords,
-notes, f0) are left out, and a note names the attributes that are. Tracks by artist, singer or player are one group.
+table, `_mirdata_tracks.ATTRIBUTES`: a class name, several, a number or a key for the whole track. Annotations in time
+(beats, chords, notes, f0) are left out, and a note names them. Tracks by one artist, singer or player are one group.
 
 A dataset's files lie where mirdata lays them, in the folder that `dir:` names where it is called so (`ballroom`) or
 holds the index, else in the folder of that name below. The index says which tracks there are; it is looked for there,

@@ -110,6 +110,17 @@ def seeded(name: str, seed: int) -> Iterator[None]:
 
     The same name and seed give the same weights on any machine with the same torch.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(identity.seed_for("weights", name, seed))
+    with forked(identity.seed_for("weights", name, seed), torch.device("cpu")):
+        yield
+
+
+@contextmanager
+def forked(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global generators, of the CPU and of one device, while a library draws from them; restore them."""
+    is_cuda = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if is_cuda else []):
+        torch.default_generator.manual_seed(seed)
+        if is_cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
         yield

@@ -86,7 +86,8 @@ def added(parts: Iterable[Measured]) -> Measured:
     given = list(parts)
     if not given:
         raise ValueError("Expected at least one part of a batch to add, got none.")
-    return Measured(sum(one.total for one in given[1:]) + given[0].total, sum(one.count for one in given[1:]) + given[0].count)
+    first, *rest = given
+    return Measured(sum((one.total for one in rest), first.total), sum((one.count for one in rest), first.count))
 
 
 def means(monitors: Mapping[str, Measured]) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ is not said to be equal.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from earmark.analysis.grid import ROUNDING
 from earmark.analysis.lines import CLEAN, listed
 from earmark.analysis.selection import CONSTANT
 from earmark.metrics import find
@@ -46,11 +47,13 @@ def _titled(tasks: Sequence[TaskComparison]) -> dict[str, TaskComparison]:
 
 
 def _one(title: str, task: TaskComparison, names: Mapping[str, str]) -> Iterator[str]:
-    best = _best(task)
-    if best is None:
+    found = _best(task)
+    if not found:
         yield f"On {title} no score is defined."
         return
-    yield f"On {title} {names[best.system]} scores best: {task.metric} {_score(best)}."
+    best, *equal = found
+    shared = _like([names[one.system] for one in equal])
+    yield f"On {title} {names[best.system]} scores best{shared}: {task.metric} {_score(best)}."
     others = {other: pair for pair in task.pairs if (other := _other(pair, best.system))}
     beaten = [names[other] for other, pair in others.items() if _wins(pair, best.system)]
     untold = [names[other] for other, pair in others.items() if pair.verdict == "not told apart"]
@@ -61,14 +64,16 @@ def _one(title: str, task: TaskComparison, names: Mapping[str, str]) -> Iterator
 
 def _several(comparison: Comparison, tasks: Mapping[str, TaskComparison], names: Mapping[str, str]) -> Iterator[str]:
     """Yield who leads, whom it beats how often, and who is best on each task."""
-    best = {title: one for title, task in tasks.items() if (one := _best(task))}
-    wins = [one.system for one in best.values()]
+    best = {title: some for title, task in tasks.items() if (some := _best(task))}
+    wins = [one.system for some in best.values() for one in some]
     if comparison.ranking:
         systems = [name for name, _ in comparison.ranking.systems]
         yield _ranked(comparison.ranking, names)
     elif wins:
         systems = sorted(names, key=lambda name: -wins.count(name))
-        yield f"Of {len(tasks)} tasks {names[systems[0]]} scores best on {wins.count(systems[0])}."
+        most = wins.count(systems[0])
+        shared = _like([names[name] for name in systems[1:] if wins.count(name) == most])
+        yield f"Of {len(tasks)} tasks {names[systems[0]]} scores best on {most}{shared}."
     else:
         yield f"On none of {len(tasks)} tasks is a score defined."
         return
@@ -79,9 +84,10 @@ def _several(comparison: Comparison, tasks: Mapping[str, TaskComparison], names:
     for rival, pairs in list(meetings.items())[:MOST_RIVALS]:
         yield f"{names[leader]} {_tally(pairs, leader, names[rival])}."
     where: dict[str, list[str]] = {}
-    for title, one in best.items():
-        where.setdefault(names[one.system], []).append(f"{title} ({_number(one.value)})")
-    yield f"Best scores: {'; '.join(f'{name} on {_all(some)}' for name, some in where.items())}."
+    for title, some in best.items():
+        for one in some:
+            where.setdefault(names[one.system], []).append(f"{title} ({_number(one.value)})")
+    yield f"Best scores: {'; '.join(f'{name} on {_all(places)}' for name, places in where.items())}."
 
 
 def _ranked(found: Ranked, names: Mapping[str, str]) -> str:
@@ -91,8 +97,7 @@ def _ranked(found: Ranked, names: Mapping[str, str]) -> str:
     told = f"from {_all(apart)}{' only' * bool(near)}" if apart else "from no other"
     few = f", but {found.n_tasks} tasks are few" if found.n_tasks < FEW_TASKS else ""
     ranks = f"mean rank {place:.1f} of {len(found.systems)}"
-    ties = [names[name] for name, mean in found.systems[1:] if mean == place]
-    shared = f", like {_all(ties)}" if ties else ""
+    shared = _like([names[name] for name, mean in found.systems[1:] if mean == place])
     return f"Over {found.n_tasks} tasks {names[leader]} ranks best ({ranks}){shared}; its rank tells it {told}{few}."
 
 
@@ -146,7 +151,7 @@ def _is_constant_of(row: Result, task: TaskComparison) -> bool:
 
 def _basis(comparison: Comparison, tasks: Collection[TaskComparison]) -> Iterator[str]:
     """Yield what was tested on how much, and whether that is little."""
-    groups = [task.n_groups for task in tasks if task.n_groups]
+    groups = [task.n_groups for task in tasks if task.n_groups and task.n_groups > 1]  # of one, clips are resampled
     seeds = [one.n_seeds for task in tasks for one in task.standings if one.system != SILENT]
     clips = f"{_range([task.n for task in tasks])} test clips"
     clips += f" in {_range(groups)} groups" if len(groups) == len(tasks) else ""
@@ -154,7 +159,7 @@ def _basis(comparison: Comparison, tasks: Collection[TaskComparison]) -> Iterato
         f"{clips}, mean over {_range(seeds)} seed{'s' * (max(seeds) > 1)}; paired permutation tests, corrected for "
         f"{comparison.n_pairs} pair{'s' * (comparison.n_pairs > 1)}."
     )
-    fewest = min(task.n_groups or task.n for task in tasks)
+    fewest = min([*groups, *(task.n for task in tasks if (task.n_groups or 1) == 1)])
     if fewest < FEW_UNITS:
         units = "groups" if groups and min(groups) == fewest else "clips"
         yield f"{fewest} {units} are few: what is not told apart may well differ."
@@ -174,8 +179,14 @@ def _names(systems: Sequence[str]) -> dict[str, str]:
     return named if len(set(named.values())) == len(named) else {system: system for system in systems}
 
 
-def _best(task: TaskComparison) -> Standing | None:
-    return next((one for one in task.standings if one.value is not None), None)
+def _best(task: TaskComparison) -> tuple[Standing, ...]:
+    """Return the best standing, and those of the very same score."""
+    known = [(one, one.value) for one in task.standings if one.value is not None]
+    return tuple(one for one, value in known if abs(value - known[0][1]) <= ROUNDING)
+
+
+def _like(names: Sequence[str]) -> str:
+    return f", like {_all(names)}" if names else ""
 
 
 def _meetings(tasks: Iterable[TaskComparison], one: str, other: str) -> list[Pair]:

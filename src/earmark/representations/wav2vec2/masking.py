@@ -54,7 +54,9 @@ def within_clip(
     Raises UserError where there is no other.
     """
     if n_masked < 2 and n_negatives:
-        raise UserError(f"Expected at least 2 hidden frames a clip to tell apart, got {n_masked}. Take longer segments.")
+        raise UserError(
+            f"Expected at least 2 hidden frames a clip to tell apart, got {n_masked}. Take longer segments."
+        )
     drawn = torch.randint(max(n_masked - 1, 1), (n_clips, n_masked, n_negatives), generator=generator)
     own = torch.arange(n_masked)[:, None]
     return drawn + (drawn >= own)

@@ -1,0 +1,90 @@
+"""The numbers of wav2vec 2.0's objective: the paper's BASE, and two that fit a laptop.
+
+Source: Baevski et al. 2020, §4.2, and the published configuration of BASE.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from earmark.representations import _speech
+from earmark.representations.wav2vec2 import SHAPE
+from earmark.representations.wav2vec2.mel import FRONT_END, HOP_SAMPLES, N_FFT, N_MELS
+
+# Under transformers' names. Their defaults are others: 0.1 of layers and activations, 0 before blocks and quantiser.
+DROPOUTS: Mapping[str, object] = {
+    **{"hidden_dropout": 0.1, "attention_dropout": 0.1, "activation_dropout": 0.0, "final_dropout": 0.0},
+    **{"feat_proj_dropout": 0.1, "feat_quantizer_dropout": 0.1, "layerdrop": 0.05},
+}
+CODEBOOKS: Mapping[str, object] = {
+    **{"num_codevector_groups": 2, "num_codevectors_per_group": 320},
+    **{"codevector_dim": 256, "proj_codevector_dim": 256},
+}
+# What our own runs on two cores were made with.
+TINY_BODY: Mapping[str, object] = {
+    **{"hidden_size": 192, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 768},
+    **{"num_conv_pos_embeddings": 32, "num_conv_pos_embedding_groups": 8},
+}
+TINY_CODEBOOKS: Mapping[str, object] = {
+    **{"num_codevector_groups": 2, "num_codevectors_per_group": 64, "codevector_dim": 64, "proj_codevector_dim": 64}
+}
+MEL_FRONT: Mapping[str, object] = {
+    **{FRONT_END: "mel", "conv_dim": (N_MELS,), "conv_kernel": (N_FFT,), "conv_stride": (HOP_SAMPLES,)},
+    "num_feat_extract_layers": 1,
+}
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """Of the Gumbel softmax: `max(first · factor^step, last)`."""
+
+    first: float = 2.0
+    factor: float = 0.999995
+    last: float = 0.5
+
+    def at(self, step: int) -> float:
+        """Return the temperature after `step` optimiser steps."""
+        return max(self.first * self.factor**step, self.last)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The objective; defaults are BASE's.
+
+    `network` holds what transformers' Wav2Vec2Config is made of, dropouts among it. Weights are of the loss: diversity
+    of the codebooks, and the mean square of the convolutions' output. `gradient_factor` scales what flows back into
+    the convolutions. `negatives_across` are drawn from other clips of the batch, besides those of the same clip.
+    """
+
+    network: Mapping[str, object] = field(
+        default_factory=lambda: MappingProxyType({**SHAPE, **_speech.BASE, **DROPOUTS, **CODEBOOKS})
+    )
+    mask_probability: float = 0.65
+    mask_frames: int = 10
+    least_spans: int = 2
+    negatives: int = 100
+    negatives_across: int = 0
+    logit_temperature: float = 0.1
+    diversity_weight: float = 0.1
+    penalty_weight: float = 10.0
+    gradient_factor: float = 0.1
+    temperature: Temperature = Temperature()
+    normalised: bool = False  # every segment to mean 0 and variance 1 first
+
+
+BASE = Settings()
+TINY = Settings(
+    network=MappingProxyType({**SHAPE, "conv_dim": (64,) * 7, **TINY_BODY, **DROPOUTS, **TINY_CODEBOOKS}),
+    negatives=50,
+    penalty_weight=1.0,
+    gradient_factor=1.0,
+    normalised=True,
+)
+MEL_TINY = Settings(
+    network=MappingProxyType({**SHAPE, **MEL_FRONT, **TINY_BODY, **DROPOUTS, **TINY_CODEBOOKS}),
+    negatives=50,
+    penalty_weight=1.0,
+    gradient_factor=1.0,
+    normalised=True,
+)
+PRESETS: Mapping[str, Settings] = {"base": BASE, "tiny": TINY, "mel-tiny": MEL_TINY}
