@@ -276,6 +276,19 @@ def test_a_label_that_cannot_be_split_says_why(folder: Path) -> None:
     assert leaks.summary([one]).startswith("Not audited: ")
 
 
+def test_a_leak_of_some_tasks_of_a_partition_is_said_of_these_alone() -> None:
+    def found(task: str, n_leaks: int) -> leaks.Audit:
+        check = Check("near", "mfcc", "", (leaks.Tally("test", "train", n_leaks, 9),), (), None, None, None)
+        return leaks.Audit(task, "studio", "program", 0, (check,))
+
+    few, many = found("few", 5), found("many", 2)
+    said = "studio, split program, fold 0{}: {} of 9 test clips are nearly the same as train clips to mfcc (such as "
+    assert leaks.notes([few, many]) == tuple(
+        said.format(*one) + "none listed)" for one in ((" (few)", 5), (" (many)", 2))
+    )
+    assert leaks.notes([few, found("again", 5)]) == (said.format("", 5) + "none listed)",)
+
+
 def test_what_was_judged_is_remembered_in_the_store(folder: Path, tmp_path: Path) -> None:
     write(folder)
     audit.of_dataset(manifest.load("", folder / "clips.jsonl"), quiet=True)

@@ -147,3 +147,12 @@ def test_wrong_embeddings_are_refused_with_what_was_expected() -> None:
         drift.clean(np.full((2, 3), np.nan), None, 10, rng)
     with pytest.raises(DataError, match=r"Expected deformed embeddings of shape \(90, 12\), .* got \(90, 11\)"):
         drift.against(drift.clean(CLEAN, None, 10, rng), CLEAN[:, :11])
+
+
+def test_two_clips_foresee_no_more_than_their_shift() -> None:
+    """All penalties have one error then, and rounding must not choose: three clips leave two to fit on."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        embeddings, deformed = rng.normal(size=(2, 3, 4))
+        found = drift.against(drift.clean(embeddings, None, 20, rng), deformed)
+        assert found["equivariance"].value == pytest.approx(found["constant_shift"].value, abs=1e-12)

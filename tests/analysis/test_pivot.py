@@ -276,7 +276,7 @@ def test_a_layout_that_cannot_be_says_so() -> None:
     with pytest.raises(DataError, match="Expected columns of results for rows and for columns"):
         Layout((), ("probe",))
     with pytest.raises(
-        UnknownName, match=r"Unknown preset of tables 'all_deform'.*Did you mean 'all_deform_all_models'"
+        UnknownName, match=r"Unknown preset of tables 'all_deform'.*Did you mean 'all_deform_all_models'.* robustness"
     ):
         layouts.find("all_deform")
 

@@ -57,9 +57,12 @@ def test_a_variant_is_one_archive_or_several(published: Path, variant: str, part
     assert {one.path for one in loaded.card.sources} == {f"archives/{part}.tar" for part in parts}
 
 
-def test_the_hours_of_a_union_are_those_of_its_archives() -> None:
-    assert names.card("librilight:unlab-6k").hours == 577 + 5193
-    assert names.card("librilight:unlab-60k").hours == 577 + 5193 + 51934
+def test_a_union_has_the_hours_and_files_of_its_archives() -> None:
+    cards = {variant: names.card(f"librilight:{variant}") for variant in ("small", "medium", "large", "unlab-60k")}
+    whole = cards.pop("unlab-60k")
+    assert sum(card.n_clips or 0 for card in cards.values()) == whole.n_clips == 219_041
+    assert sum(card.hours or 0 for card in cards.values()) == pytest.approx(whole.hours)
+    assert whole.hours == pytest.approx(57_706.4)
 
 
 def test_the_archive_unpacks_to_what_is_read(tmp_path: Path, found: Dataset) -> None:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from earmark.errors import DataError
 from earmark.experiment import drifts
 from earmark.experiment.drifts import Drift
 from earmark.experiment.results import Run
-from earmark.runs import degradation
+from earmark.runs import degradation, tabling
 
 RATE = 22050
 EXPERIMENT = """\
@@ -132,6 +133,23 @@ def test_a_run_without_deformations_has_no_drifts(folder: Path, monkeypatch: pyt
         degradation.tables([plain.folder])
 
 
+def test_a_folder_never_holds_the_drifts_of_what_it_ran_before(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARMARK_HOME", str(folder / "home"))
+    monkeypatch.setenv("EARMARK_RUNS", str(folder / "runs"))
+    turned = "experiments.0.deformations={turned: [{type: PolarityInversion}]}"
+    first = earmark.run(folder / "swept.yml", run_id="again", overrides=[turned], quiet=True)
+    assert drifts.read(first.folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(drifts, "write", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            earmark.run(folder / "swept.yml", run_id="again", quiet=True)
+    assert drifts.read(first.folder) == (), "stopped between the scores and the drifts"
+    earmark.run(folder / "swept.yml", run_id="again", quiet=True)
+    assert {row.deformation for row in drifts.read(first.folder)} > {"turned", "noise@60"}
+    earmark.run(folder / "swept.yml", run_id="again", overrides=["experiments.0.deformations={}"], quiet=True)
+    assert drifts.read(first.folder) == (), "nothing is deformed any more"
+
+
 def test_frames_are_averaged_before_they_are_compared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARMARK_HOME", str(folder / "home"))
     monkeypatch.setenv("EARMARK_RUNS", str(folder / "runs"))
@@ -174,6 +192,11 @@ def test_the_table_says_what_is_left_and_what_moved(swept: Run, folder: Path, mo
     )
     assert [head[0] for head in scores.row_heads] == ["chroma", "logmel"]
     assert [grid.title.partition(" ")[0] for grid in moves] == list(drift.MEASURES)
+    for measure, grid in zip(drift.MEASURES, moves, strict=True):
+        methods = {row.ci_method for row in drifts.read(swept.folder) if row.measure == measure and row.low is not None}
+        assert all(method in grid.interval for method in methods), "it is said of all intervals, not of the first"
+        assert not any("over seeds" in remark for remark in grid.remarks("interval")), "an embedding has no seed"
+    assert tabling.tables(swept.folder, preset="robustness") == (scores, *moves)
     monkeypatch.setenv("EARMARK_RUNS", str(folder / "runs"))
     said = CliRunner().invoke(app, ["table", str(swept.folder), "--preset", "robustness", "--as", "markdown"])
     assert said.exit_code == 0
@@ -191,6 +214,26 @@ def test_runs_that_sweep_otherwise_have_no_table_together(
     other = earmark.run(folder / "swept.yml", overrides=only, quiet=True)
     with pytest.raises(DataError, match="Sweep 'noise' has severities -20/60 and 0/60: an area is comparable only"):
         degradation.tables([swept.folder, other.folder])
+
+
+def test_runs_with_other_numbers_for_one_system_have_no_table_together(
+    swept: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARMARK_HOME", str(folder / "home"))
+    monkeypatch.setenv("EARMARK_RUNS", str(folder / "runs"))
+    assert degradation.tables([swept.folder, swept.folder]) == degradation.tables([swept.folder])
+    other = earmark.run(folder / "swept.yml", overrides=["experiments.0.deformation_seed=1"], quiet=True)
+    with pytest.raises(DataError, match=r"Two of these runs have other numbers for '.*', .*Make a table of each run"):
+        degradation.tables([swept.folder, other.folder])
+
+
+def test_a_table_of_a_share_of_the_training_clips_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARMARK_HOME", str(folder / "home"))
+    monkeypatch.setenv("EARMARK_RUNS", str(folder / "runs"))
+    run = earmark.run(folder / "swept.yml", overrides=["experiments.0.train_shares=[0.5, 1]"], quiet=True)
+    few, whole, *_ = degradation.tables([run.folder])
+    assert few.title.startswith("tone on manifest:clips, split manifest, 0.5 of the training clips: accuracy (micro), ")
+    assert whole.title == few.title.replace(", 0.5 of the training clips", "")
 
 
 def test_a_drift_is_read_as_it_was_written(swept: Run) -> None:

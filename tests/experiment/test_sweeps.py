@@ -180,6 +180,10 @@ def test_wrong_values_are_answered_at_their_place(sweep: str, message: str) -> N
             "{n: [{type: Mp3Compression, params: {bitrate: {sweep: [64, 4]}}}]}",
             "6:24: Mp3Compression cannot take {'min_bitrate': 4, 'max_bitrate': 4}: min_bitrate must be ",
         ),
+        (
+            "{n: [{type: ClippingDistortion, params: {percentile_threshold: {sweep: [50, 200]}}}]}",
+            "6:24: ClippingDistortion cannot take {'min_percentile_threshold': 200, 'max_percentile_threshold': 200}; ",
+        ),
     ],
 )
 def test_a_wrong_sweep_is_answered_at_its_place(value: str, message: str) -> None:

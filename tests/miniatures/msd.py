@@ -104,7 +104,7 @@ def _msd100(root: Path) -> None:
 
 def _reproducible(root: Path, prefix: str, names: Sequence[str]) -> None:
     folder = root / "reproducible_splits"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     order = sorted(TRACKS)
     np.save(folder / f"{prefix}tags.npy", np.array(names))
     np.save(folder / f"{prefix}binaries.npy", np.stack([_row(TRACKS.index(one), names) for one in order]))

@@ -36,7 +36,7 @@ def test_the_same_protocol_and_split_is_matched() -> None:
         ({"dataset": "tinysol→other"}, "dataset is tinysol→other, theirs tinysol"),
         ({"split": "random 80-10-10"}, "split is random 80-10-10, theirs folds"),
         ({"fold": 1}, "fold is 1, theirs 0"),
-        ({"fold": None}, "fold is the mean of all, theirs 0"),
+        ({"fold": None}, "fold is mean, theirs 0"),
         ({"preset": "mir_ref-fixed"}, "preset is mir_ref-fixed, theirs mir_ref"),
         ({"preset": None}, "preset is none, theirs mir_ref"),
         ({"pool": "mean+std"}, "pool is mean+std, theirs mean"),

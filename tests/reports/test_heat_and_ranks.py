@@ -26,9 +26,10 @@ def test_numbers_in_cells_have_a_contrast_of_4_5_whatever_the_score() -> None:
 
 
 def test_the_darkness_of_a_cell_is_its_place_between_the_constant_predictor_and_the_best() -> None:
-    figure = heat.heat_map(grid_of([[0.5, 4.0], [0.75, 3.0], [1.0, 2.0], [0.4, 5.0]], constant=0))
-    cells = figure["layer"][0]["data"]["values"]
-    first = [luminance(one["fill"]) for one in cells if one["x"] < heat.CELL_WIDTH]
+    grid = grid_of([[0.5], [0.75], [1.0], [0.4]], constant=0)
+    best = replace(grid, cells=(*grid.cells[:2], (replace(grid.cells[2][0], best=True),), grid.cells[3]))
+    cells = heat.heat_map(best)["layer"][0]["data"]["values"]
+    first = [luminance(one["fill"]) for one in cells]
     assert first[0] == first[3] == max(first)
     assert first[0] > first[1] > first[2]
 
@@ -38,6 +39,15 @@ def test_of_an_error_the_least_is_the_darkest() -> None:
     best = replace(grid, cells=(*grid.cells[:2], (replace(grid.cells[2][0], best=True),)))
     fills = [luminance(one["fill"]) for one in heat.heat_map(best)["layer"][0]["data"]["values"]]
     assert fills[0] > fills[1] > fills[2]
+
+
+@pytest.mark.parametrize("is_best", [True, False])
+def test_where_no_system_is_better_than_the_constant_predictor_none_is_dark(is_best: bool) -> None:
+    grid = grid_of([[2.0], [3.0], [1.9]], constant=0)  # an error, or a score: what is greater may be worse
+    constant = replace(grid.cells[0][0], best=is_best)
+    figure = heat.heat_map(replace(grid, cells=((constant,), *grid.cells[1:])))
+    fills = {one["fill"] for one in figure["layer"][0]["data"]["values"]}
+    assert fills == {"#f7fbff"}
 
 
 # Ranks

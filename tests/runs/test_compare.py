@@ -248,3 +248,30 @@ def test_too_few_permutations_for_so_many_pairs_are_noticed(tmp_path: Path) -> N
     (note,) = compare(run, permutations=20).notes
     assert note.startswith("20 permutations give no p below 0.048, which for 3 pairs tells none apart")
     assert compare(run, permutations=100).notes == ()
+
+
+@pytest.mark.parametrize("baseline", [None, "b", "b, M1"])
+def test_a_system_meets_another_once_however_many_folds_it_has(tmp_path: Path, baseline: str | None) -> None:
+    for fold in range(5):
+        targets = rng(fold).integers(0, 3, 40)
+        systems = {f"{name}/M1": made_runs.answers(targets, 0.8, 1, rng(fold)) for name in "abcd"}
+        made_runs.write(tmp_path / "folded", systems, targets, fold=fold)
+    found = compare(tmp_path / "folded", baseline=baseline)
+    (task,) = found.tasks
+    assert task.n_folds == 5
+    assert found.n_pairs == (6 if baseline is None else 3)
+    assert {pair.b for pair in task.pairs} == {"b, M1"} or baseline is None
+
+
+def test_no_more_swaps_are_drawn_for_folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[int]()
+
+    def enough(n_tests: int, level: float) -> int:
+        asked.append(n_tests)
+        return 20
+
+    monkeypatch.setattr("earmark.runs.compare.enough", enough)
+    for fold in range(3):
+        made_runs.write(tmp_path / "folded", three(), TARGETS, fold=fold)
+    compare(tmp_path / "folded")
+    assert asked == [3]

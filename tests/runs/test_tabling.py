@@ -106,7 +106,7 @@ def test_rows_or_columns_replace_those_of_a_preset_and_alone_are_not_enough(tmp_
     assert (grid.row_by, grid.column_by) == (("deformation",), ("representation",))
     (turned,) = tabling.tables(run, preset="scores", columns=["representation"], freeze={"deformation": "clean"})
     assert (turned.row_by, turned.column_by) == (("layer",), ("representation",))
-    with pytest.raises(UserError, match=r"Expected both rows and columns of the table, or a preset.*layers.*cost"):
+    with pytest.raises(UserError, match=r"Expected both rows and columns of the table, or a preset.*layers, protocol"):
         tabling.tables(run, rows=["probe"])
 
 

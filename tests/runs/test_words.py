@@ -86,6 +86,16 @@ def test_of_equal_scores_each_is_best() -> None:
     assert said[0] == "Of 2 tasks a scores best on 2, like b."
 
 
+def test_what_has_no_score_was_not_compared() -> None:
+    scored = task(scores={"a, M1": 0.9, "b, M1": None}, verdicts=(UNTOLD,))
+    undefined = replace(scored, pairs=(replace(scored.pairs[0], difference=None, p=None, p_holm=None),))
+    said = words.summary(comparison(undefined))
+    assert said[0].startswith("On made a scores best")
+    assert said[1] == "Undefined: b on made."
+    said = words.summary(comparison(undefined, two("better", "second"), two(UNTOLD, "third")))
+    assert said[1] == "a beats b on 1 of 2 tasks and is not told apart on 1."
+
+
 def test_clips_of_one_group_count_one_by_one() -> None:
     said = words.summary(comparison(task(n_groups=1)))
     assert said[-1] == "200 test clips, mean over 3 seeds; paired permutation tests, corrected for 3 pairs."

@@ -38,6 +38,7 @@ UNMOVED = 1e-6
 none: CREPE's rounding in float32 under a gain is a tenth of that."""
 TIED = 1e-12
 RANK = 1e-12
+SAME_ERROR = 1e-6
 LEAST_FREEDOM = 1e-3
 """Below it a map goes through the clips it was fitted on, and cross-validation is of rounding."""
 
@@ -238,8 +239,8 @@ def _mapped(axes: Axes, targets: Float[Array, "fitted dim"]) -> Float[Array, "he
         if freedom < LEAST_FREEDOM:  # nothing is left to judge by
             continue
         error = max(total - ((2 * kept - kept**2) * explained).sum(), 0.0) / freedom**2
-        if error < least:
-            best, least = kept, error
+        if error <= least * (1 + SAME_ERROR):  # of equals the strongest: of two clips all are, but for rounding
+            best, least = kept, min(error, least)
     return np.asarray((axes.right * best) @ along)
 
 

@@ -70,7 +70,7 @@ class Grid:
     """Cells by line and column. A head has one text for each name of its axis.
 
     `interval` says how the intervals were made, "" where there are none; `forms` how the numbers of each column are
-    written, () for three decimals.
+    written, () for three decimals; `over_seeds` whether the numbers are means over seeds.
     """
 
     title: str
@@ -82,6 +82,7 @@ class Grid:
     interval: str = ""
     notes: tuple[str, ...] = ()
     forms: tuple[str, ...] = ()
+    over_seeds: bool = True
 
     def texts(self, show: Show) -> tuple[tuple[str, ...], ...]:
         """Return what stands in the cells."""
@@ -97,7 +98,7 @@ class Grid:
     def _reading(self, show: Show) -> Iterator[str]:
         found = [cell for line in self.cells for cell in line]
         if show == "interval" and self.interval:
-            yield f"Mean over seeds [{self.interval}]."
+            yield f"{'Mean over seeds ' if self.over_seeds else ''}[{self.interval}]."
         if show == "seeds" and any(cell.n_seeds for cell in found):
             yield "Mean over seeds ± their standard deviation (number of seeds); no interval."
         if any(cell.untold for cell in found):

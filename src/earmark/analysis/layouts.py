@@ -72,11 +72,13 @@ LAYOUTS = {
     "layers": Layout(("representation", "pool", "probe"), ("layer",), (*DATA, "deformation")),
     "protocol": Layout(SYSTEM, ("preset", "probe"), (*DATA, "deformation")),
 }
-"""By the names of presets, the first of them the default. One more, `cost`, is not of scores."""
+"""By the names of presets, the first of them the default."""
+APART = ("cost", "robustness")
+"""Names of presets whose tables have a layout of their own."""
 
 
 def find(preset: str) -> Layout:
     """Return a preset's layout. Raises UnknownName."""
     if preset not in LAYOUTS:
-        raise UnknownName("preset of tables", preset, (*LAYOUTS, "cost"))
+        raise UnknownName("preset of tables", preset, (*LAYOUTS, *APART))
     return LAYOUTS[preset]

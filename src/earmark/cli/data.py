@@ -43,14 +43,19 @@ def list_(
 
 @app.command()
 def describe(
-    noun: Annotated[Literal["dataset", "representation", "task"], typer.Argument()],
-    name: Annotated[str, typer.Argument()],
+    noun: Annotated[Literal["dataset", "representation", "task", "corpus"], typer.Argument()],
+    name: Annotated[str, typer.Argument(help="a name; of a corpus, its folder")],
     folder: Folder = None,
     label: Label = None,
     plot: Annotated[Path | None, typer.Option(help="draw the label's counts: FILE.svg, .png, .html or .json")] = None,
     as_json: Json = False,
 ) -> None:
-    """Describe a dataset (clips, hours, labels by split, durations, rates), a task on its dataset, a representation."""
+    """Describe a dataset (clips, hours, labels, durations, rates), a task on its dataset, a representation, corpus."""
+    if noun == "corpus":
+        from earmark.show import training
+
+        training.corpus_description(name, as_json)
+        return
     if noun == "representation":
         from earmark.show import representations
 

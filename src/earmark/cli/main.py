@@ -6,7 +6,7 @@ from types import TracebackType
 
 import typer
 
-from earmark.cli import data, experiments, imports, pages, runs, serving, tables  # noqa: F401  # their verbs join the app
+from earmark.cli import analysing, data, experiments, imports, pages, runs, serving, tables, training  # noqa: F401  # their verbs join the app
 from earmark.cli.app import app
 from earmark.errors import EarmarkError
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from earmark.datasets._cells import Text, typed
 from earmark.datasets._listing import ROLES, nfc, split_of
+from earmark.datasets.beatport_key import artist_groups
 from earmark.datasets.splits import hear_folds
 from earmark.errors import DataError, MissingPart
 from earmark.metrics import normalise_key
@@ -54,8 +55,8 @@ def asked(name: str, call: Callable[[], Any]) -> Any:
         raise MissingPart(f"'{name}': mirdata found no '{error.filename or error}'. {get_line(name)}") from error
     except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
         raise DataError(
-            f"'{name}': mirdata could not read its files: {type(error).__name__}: {error}. Its validate() says "
-            "which of them are not as published."
+            f"'{name}': mirdata itself failed: {type(error).__name__}: {error}. Are its files as published? Its "
+            "validate() says so."
         ) from error
 
 

@@ -86,7 +86,7 @@ def _card(variant: str) -> DataCard:
         layout="Heads of the lists in two public readers (22,160 and 20,371 segments, 527 classes); README of PANNs, "
         "qiuqiangkong/audioset_tagging_cnn (folders audios and metadata, 2,041,789 segments of the unbalanced list, of "
         "which it found 1,913,637); names of files: PANNs, agkphysics/AudioSet on Hugging Face, and readers of "
-        "downloads. No checksums were found.",
+        "downloads. No checksums were found. How many clips a copy still has is not known.",
     )
 
 

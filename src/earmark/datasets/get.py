@@ -82,6 +82,8 @@ def get(
 def _refuse(named: Named, name: str, root: Path) -> None:
     """Raise when there is nothing that a program may fetch."""
     card = named.card
+    if card.status == "your own" and hasattr(named.module, "sources_after_labels"):
+        return  # one card for many: the file says of each what there is to fetch
     if card.status == "your own":
         raise DataError(f"'{name}' is your own data: there is nothing to fetch. Say where it lies by dir: or --dir.")
     if card.status not in ("open", "built-in"):

@@ -101,7 +101,8 @@ TASKS: Mapping[str, Published] = {
 
 def _card(name: str, task: Published) -> DataCard:
     file = f"hear2021-{task.folder}-48000.tar.gz"
-    labels = [LabelCard("label", task.kind, None, task.n_clips)] if task.kind else []
+    events = LabelCard("label", "multilabel", description="events with times: no clip carries them, none is scored")
+    labels = [LabelCard("label", task.kind, None, task.n_clips) if task.kind else events]
     if name.startswith("nsynth_pitch"):
         labels.append(LabelCard("pitch", "pitch", 88, task.n_clips, "MIDI number from 21 to 108"))
     folds = "folds" if task.n_folds else "official"
@@ -112,6 +113,7 @@ def _card(name: str, task: Published) -> DataCard:
     )
     return DataCard(
         title=f"HEAR 2021: {name}" + ("" if task.kind else " (events: loaded, not scored)"),
+        version=task.folder.partition("-")[2],
         status="open" if task.archived else "request",
         licence=LICENCE,
         bibtex=BIBTEX,

@@ -11,7 +11,7 @@ publisher's script has cut into minutes lie a folder deeper, or under the book, 
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from earmark.datasets._listing import clip_id
@@ -20,7 +20,9 @@ from earmark.errors import DataError, UnknownName
 from earmark.nouns import Clip, DataCard, LabelCard, Source
 
 NAME = "librilight"
-HOURS = {"small": 577, "medium": 5_193, "large": 51_934}
+HOURS = {"small": 577.2, "medium": 5_193.5, "large": 51_935.7}
+FILES = {"small": 2_588, "medium": 18_739, "large": 197_714}
+READERS = {("small",): 489, ("small", "medium"): 1_742, ("small", "medium", "large"): 7_439}
 MD5 = {
     "small": "c49207eb86a8e8ac895561c37232041e",
     "medium": "c75e7ac62471bfbf2db77528d62a9b74",
@@ -45,18 +47,21 @@ BIBTEX = """@inproceedings{kahn2020librilight,
 }"""
 
 
-def _card(parts: Sequence[str]) -> DataCard:
-    hours = sum(HOURS[part] for part in parts)
+def _card(parts: tuple[str, ...]) -> DataCard:
+    hours = round(sum(HOURS[part] for part in parts), 1)
+    n_clips = sum(FILES[part] for part in parts)
     return DataCard(
-        title=f"Libri-Light: {hours:,} hours of English audiobooks ({', '.join(parts)})",
+        title=f"Libri-Light: {hours:,.0f} hours of English audiobooks ({', '.join(parts)})",
+        version="2020",
         status="open",
         licence=LICENCE,
         redistributable=True,
         bibtex=BIBTEX,
         homepage="https://github.com/facebookresearch/libri-light",
         audio="FLAC, 16 kHz, mono, whole chapters",
+        n_clips=n_clips,
         hours=hours,
-        labels=(LabelCard("speaker", "multiclass", None, None, "number of the reader at LibriVox"),),
+        labels=(LabelCard("speaker", "multiclass", READERS.get(parts), n_clips, "the reader's number at LibriVox"),),
         sources=tuple(
             Source(
                 f"https://dl.fbaipublicfiles.com/librilight/data/{part}.tar",
@@ -68,8 +73,10 @@ def _card(parts: Sequence[str]) -> DataCard:
             )
             for part in parts
         ),
-        layout="The publisher's data_preparation/README.md (folders, hours, archives, md5, sizes of 35 GB, 321 GB and "
-        "3.05 TB), names of books and files in three public users' code. How many files there are was not found.",
+        layout="The publisher's data_preparation/README.md (folders, archives, md5, sizes of 35 GB, 321 GB and 3.05 "
+        "TB); names of books and files in three public users' code. Files, hours and readers of small, unlab-6k and "
+        "unlab-60k: the paper's table, as ultravox copied it; those of medium and large are the differences, and "
+        "their readers are not known.",
     )
 
 

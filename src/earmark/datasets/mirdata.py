@@ -54,7 +54,6 @@ OURS = {
 }
 CARD = DataCard(
     title="any dataset of mirdata, by its name there",
-    status="open",
     homepage="https://mirdata.readthedocs.io",
     bibtex="""@inproceedings{bittner2019mirdata,
   title = {mirdata: Software for Reproducible Usage of Datasets},
@@ -147,7 +146,11 @@ def _opened(variant: str, root: Path) -> Opened:
             "dataset", f"mirdata:{variant}".removesuffix(":"), (f"mirdata:{one}" for one in known.values())
         )
     name = known[plain.lower()]
-    theirs = mirdata.initialize(name, data_home=str(root))
+    try:
+        theirs = asked(f"mirdata:{name}", partial(mirdata.initialize, name, data_home=str(root)))
+    except ImportError as error:  # a few of its loaders want a library more, and say so on stderr
+        extra = name.replace("_", "-")
+        raise MissingPart(f"'mirdata:{name}' needs more than mirdata. Type: pip install 'mirdata[{extra}]'") from error
     index = Path(theirs.index_path).name
     home = root if root.name == name or (root / index).is_file() else root / name
     theirs.data_home = str(home)
@@ -182,6 +185,7 @@ def _card(theirs: Any) -> DataCard:
     licence = " ".join(str(theirs._license_info or "unknown").split())
     return replace(
         CARD,
+        status="open",
         title=f"{theirs.name}, by mirdata",
         version=str(theirs.version),
         licence=licence,

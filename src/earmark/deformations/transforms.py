@@ -136,7 +136,8 @@ def built(kind: str, params: Mapping[str, object]) -> Transform:
     try:
         return _transforms()[kind](**given, p=1.0)
     except (ValueError, TypeError, AssertionError) as error:
-        raise UserError(f"{kind} cannot take {given}: {error}") from error
+        why = f": {error}" if str(error) else "; it does not say why. Its documentation says what it takes."
+        raise UserError(f"{kind} cannot take {given}{why}") from error
 
 
 def transform_names() -> tuple[str, ...]:

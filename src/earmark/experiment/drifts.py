@@ -27,7 +27,7 @@ from earmark.representations.embed import Grain
 from earmark.store import Store
 
 FILE = "robustness.jsonl"
-VERSION = 2
+VERSION = 3
 NOT_MOVED = "the embedding does not move, or there are too few groups of clips to hold some out"
 ALIKE = "the clean embeddings are alike"
 
@@ -73,6 +73,11 @@ def write(folder: Path, prepared: Study) -> None:
     if found:
         lines = (json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in found)
         durable.write_file(folder / FILE, b"".join(lines))
+
+
+def forget(folder: Path) -> None:
+    """Remove what an earlier run in this folder measured, before its results are replaced: of other chains."""
+    (folder / FILE).unlink(missing_ok=True)
 
 
 def read(folder: Path) -> tuple[Drift, ...]:

@@ -85,14 +85,18 @@ class Audit:
 
 
 def notes(audits: Iterable[Audit]) -> tuple[str, ...]:
-    """Return a sentence for each kind of leak that was found between two parts."""
-    said = []
+    """Return a sentence for each kind of leak between two parts, with its tasks where not all of them have it."""
+    tasks_of: dict[str, dict[str, None]] = {}
+    said: dict[tuple[str, str], dict[str, None]] = {}
     for audit in audits:
+        tasks_of.setdefault(audit.where, {})[audit.task] = None
         for check in audit.checks:
             for tally in (one for one in check.tallies if one.leaks):
                 pair = next((f"{one.clip} and {one.other_clip}" for one in check.between(tally)), "none listed")
-                said.append(f"{audit.where}: {sentence(check, tally)} (such as {pair})")
-    return tuple(dict.fromkeys(said))
+                found = f"{sentence(check, tally)} (such as {pair})"
+                said.setdefault((audit.where, found), {})[audit.task] = None
+    some = {key: "" if len(tasks) == len(tasks_of[key[0]]) else f" ({', '.join(tasks)})" for key, tasks in said.items()}
+    return tuple(f"{where}{some[where, found]}: {found}" for where, found in said)
 
 
 def sentence(check: Check, tally: Tally) -> str:

@@ -219,9 +219,8 @@ def _score(
     with bar("score", sum(len(one.conditions) for one in ready), quiet) as shown:
         for done in engine.map(ready, work.score_probe):
             shown.advance(done.items)
-    averages = [
-        mean for mean in (doable.averageable(prepared.store, mean) for mean in plan.averages) if mean.conditions
-    ]
+    means = (doable.averageable(prepared.store, mean) for mean in plan.averages)
+    averages = [mean for mean in means if mean.conditions]
     with bar("average", sum(len(mean.conditions) for mean in averages), quiet) as shown:
         for done in engine.map(averages, work.score_folds):
             shown.advance(done.items)
@@ -251,6 +250,7 @@ def run_folder(experiment: Experiment, run_id: str | None) -> Path:
 
 def _finish(prepared: Study, plan: Plan, folder: Path, done: int, notes: tuple[str, ...]) -> Run:
     _tidy(prepared.store)
+    drifts.forget(folder)
     found = tuple(rows.of_plan(plan, prepared.store, folder.name, prepared.unverified))
     failures = failed_clips(prepared, plan)
     durable.write_file(folder / "experiment.yml", spec.to_yaml(prepared.asked).encode())

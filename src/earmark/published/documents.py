@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 from ruamel.yaml import YAML
 
@@ -15,14 +15,14 @@ from earmark.deformations import CLEAN
 class Column:
     """What the numbers of a column are of, in the words of a result row; None: not one of ours, or any.
 
-    `scale` makes a printed number a score. `never` says why no row can stand beside it.
+    `fold` "mean": the mean over all folds. `scale` makes a printed number a score. `never` says why no row can stand beside it.
     """
 
     name: str
     task: str | None = None
     dataset: str | None = None
     split: str | None = None
-    fold: int | None = None
+    fold: int | Literal["mean"] | None = None
     preset: str | None = None
     probe: str | None = None
     pool: str | None = None

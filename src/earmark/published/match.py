@@ -6,6 +6,8 @@ from earmark.nouns import Result
 from earmark.published.departures import Departures
 from earmark.published.documents import Column, PublishedTable
 
+MEAN = "mean"
+
 
 def probe_of(row: Result) -> str:
     """Return the name of a row's probe as its preset has it: "M1" of "mir_ref/M1"."""
@@ -37,22 +39,16 @@ def _differences(row: Result, column: Column, known: Departures) -> Iterator[str
     pairs = {
         "dataset": (row.dataset, column.dataset),
         "split": (row.split, column.split),
-        "fold": (row.fold, column.fold),
+        "fold": (MEAN if row.fold is None else row.fold, column.fold),
         "preset": (row.preset, column.preset),
         "probe": (probe_of(row), column.probe),
         "pool": (row.pool, column.pool),
     }
     for name, (own, theirs) in pairs.items():
         if theirs is not None and own != theirs:
-            yield f"{name} is {_shown(name, own)}, theirs {theirs}"
+            yield f"{name} is {'none' if own is None else own}, theirs {theirs}"
     if row.train_share < 1:
         yield f"{row.train_share:.3g} of the training clips was fitted on, theirs all"
     if row.n_failed:
         yield f"{row.n_failed} test clips could not be scored"
     yield from (known[row.task, name] for name in ("", row.probe, row.deformation) if (row.task, name) in known)
-
-
-def _shown(name: str, own: object) -> str:
-    if own is not None:
-        return str(own)
-    return "the mean of all" if name == "fold" else "none"

@@ -179,8 +179,8 @@ def _of_sound(library: Library, media: Mapping[Sound, Medium], embed_audio: bool
     if embed_audio and n_sounds:
         yield f"{n_sounds} of them can be heard wherever this page is read: just what the model heard."
     yield (
-        "All other sound is linked, not copied: it plays on the machine of the run while the file lies there. What is "
-        "linked is the clean file, also where the model heard it deformed."
+        f"All {'other ' if n_sounds else ''}sound is linked, not copied: it plays on the machine of the run while the "
+        "file lies there. What is linked is the clean file, also where the model heard it deformed."
     )
     kept = [name for name, one in library.rights.items() if not one.redistributable]
     if embed_audio and kept:

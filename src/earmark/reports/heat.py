@@ -80,18 +80,23 @@ def _cell(line: int, column: int, cell: Cell, text: str, depth: float | None) ->
 
 
 def _depths(grid: Grid) -> list[list[float | None]]:
-    """Return how far each cell is from the worst (0) to the best (1) of its column, column by column."""
+    """Return how far each cell is from the worst (0) to the best (1) of its column, column by column.
+
+    Where nothing is told from the constant predictor none is best, and all are 0.
+    """
     constant = next((place for place, head in enumerate(grid.row_heads) if CONSTANT in head), None)
     found = []
     for column in range(len(grid.column_heads)):
         cells = [row[column] for row in grid.cells]
-        known = [cell.value for cell in cells if cell.value is not None]
+        values = [cell.value for cell in cells]
+        known = [value for value in values if value is not None]
         best = [cell.value for cell in cells if cell.best and cell.value is not None] or [max(known, default=0.0)]
         worst = max(known, key=lambda value: abs(value - best[0]), default=0.0)
         if constant is not None and (base := cells[constant].value) is not None:
             worst = base
-        extent = (best[0] - worst) or 1.0
-        found.append([None if c.value is None else min(1.0, max(0.0, (c.value - worst) / extent)) for c in cells])
+        extent = 0.0 if constant is not None and not any(cell.best for cell in cells) else best[0] - worst
+        shares = [None if one is None else (one - worst) / extent if extent else 0.0 for one in values]
+        found.append([None if share is None else min(1.0, max(0.0, share)) for share in shares])
     return found
 
 

@@ -20,6 +20,7 @@ from earmark.representations import _speech, _weights, clap, dac, encodec, wav2v
 from earmark.representations._saved import PREPROCESSOR, Saved
 from earmark.representations._speech import Family, Speech
 from earmark.representations.base import Representation
+from earmark.representations.wav2vec2 import mel
 
 ADAPTER = "adapter."
 ELSEWHERE = {"mert_model": "mert-v1-95m"}
@@ -33,7 +34,8 @@ def _speech_of(stem: str, prefix: str, saved: Saved) -> Speech:
         raise UserError(
             f"Expected sampling_rate and do_normalize in '{saved.folder / PREPROCESSOR}', got {rate, normalised}."
         )
-    family = Family(partial(_speech.network, stem), {}, prefix)
+    has_mel = mel.FRONT_END in saved.shape
+    family = Family(mel.network if has_mel else partial(_speech.network, stem), {}, prefix)
     state = _speech.own_names(_without_heads(saved.state(), prefix), family)
     with _weights.seeded(saved.name, 0), torch.device("meta"):
         network = family.network(saved.shape)
@@ -77,6 +79,7 @@ def _receptive_field(kernels: tuple[int, ...], strides: tuple[int, ...]) -> int:
 
 KINDS: Mapping[str, Callable[[Saved], Representation]] = {
     "wav2vec2": partial(_speech_of, "Wav2Vec2", "wav2vec2."),
+    mel.KIND: partial(_speech_of, "Wav2Vec2", "wav2vec2."),
     "hubert": partial(_speech_of, "Hubert", "hubert."),
     "data2vec-audio": partial(_speech_of, "Data2VecAudio", "data2vec_audio."),
     "wavlm": partial(_speech_of, "WavLM", "wavlm."),

@@ -118,7 +118,7 @@ class Speech(nn.Module):
         wanted = check_call(audio, layers, self.card)
         encoder = self.network.get_submodule("encoder")
         blocks = cast(nn.ModuleList, encoder.get_submodule("layers"))
-        hidden = self._into_blocks(audio.float())
+        hidden = self._into_blocks(audio)
         kept = {0: hidden}
         shared: dict[str, Tensor] = {}
         for depth, block in enumerate(list(blocks)[: max(wanted)], start=1):
@@ -131,10 +131,16 @@ class Speech(nn.Module):
             kept[len(blocks)] = encoder.get_submodule("layer_norm")(hidden)
         return torch.stack([kept[layer] for layer in wanted], dim=1)
 
+    @torch.inference_mode()
+    def convolutions(self, audio: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch frames channels"]:
+        """Return what the convolutions say, before it is normalised, projected, or mixed over frames."""
+        check_call(audio, None, self.card)
+        heard = zero_mean_unit_variance(audio.float()) if self.normalised else audio.float()
+        found: Tensor = self.network.get_submodule("feature_extractor")(heard)
+        return found.transpose(1, 2)
+
     def _into_blocks(self, audio: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch frames dim"]:
-        heard = zero_mean_unit_variance(audio) if self.normalised else audio
-        frames = self.network.get_submodule("feature_extractor")(heard).transpose(1, 2)
-        projected = self.network.get_submodule("feature_projection")(frames)
+        projected = self.network.get_submodule("feature_projection")(self.convolutions(audio))
         hidden: Tensor = projected[0] if isinstance(projected, tuple) else projected
         encoder = self.network.get_submodule("encoder")
         hidden = hidden + encoder.get_submodule("pos_conv_embed")(hidden)

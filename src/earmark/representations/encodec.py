@@ -149,6 +149,11 @@ class Encodec(nn.Module):
         rows = [self._layers(row, wanted) for row in alone_on_cpu(audio)]
         return torch.cat(rows).transpose(2, 3).contiguous()
 
+    @property
+    def codebook_size(self) -> int:
+        """How many entries each codebook has."""
+        return int(self.config.codebook_size)
+
     @torch.inference_mode()
     def codes(self, audio: Float[Tensor, "batch samples"]) -> Int[Tensor, "batch codebooks frames"]:
         """Return the code of each codebook in each frame; the first 2, 4, 8 … are the codes at a lower bit rate."""

@@ -14,7 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-class Measured(NamedTuple):
+@dataclass(frozen=True)
+class Measured:
     """A sum, and how many things were added: `total / count` is the mean. Totals of several axes add up elementwise."""
 
     total: Tensor

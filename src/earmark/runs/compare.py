@@ -61,7 +61,8 @@ def compare(
         if (baseline == CONSTANT) if hears_nothing else (one.deformation == deformation):
             partitions.setdefault((one.task, one.dataset, one.split, one.train_share), []).append(one)
     level = found[0].ci_level
-    n_tests = sum(len(_rivals(part, baseline)) for part in partitions.values())
+    of_systems = [{one.system: one for one in part} for part in partitions.values()]  # each has a file a fold
+    n_tests = sum(len(_rivals([*systems.values()], baseline)) for systems in of_systems)
     drawn = permutations or enough(n_tests, level)
     played = [_task(part, metric, average, baseline, drawn) for part in partitions.values()]
     tasks = _corrected([task for task in played if task.pairs], level)

@@ -96,16 +96,22 @@ def _scores(found: Sequence[Curve]) -> Grid:
     cells: dict[Of, dict[tuple[str, str], Cell]] = {}
     for curve in found:
         line = cells.setdefault(_system(curve.predicted)[4:], {})
-        line["", "clean"] = _cell(curve.of.clean)
         named = f"{curve.sweep} {_range(curve.of.severities)}"
-        line[named, "worst"] = _cell(curve.of.scores[curve.of.worst])
-        line[named, "at"] = Cell(curve.of.severities[curve.of.worst], None, None)
-        line[named, "area"] = _cell(curve.of.area)
+        for head, cell in (
+            (("", "clean"), _cell(curve.of.clean)),
+            ((named, "worst"), _cell(curve.of.scores[curve.of.worst])),
+            ((named, "at"), Cell(curve.of.severities[curve.of.worst], None, None)),
+            ((named, "area"), _cell(curve.of.area)),
+        ):
+            _put(line, head, cell, curve.predicted.system)
     heads = list(dict.fromkeys(head for line in cells.values() for head in line))
     first = found[0]
-    what = f"{first.metric} ({first.average}), {clips_said(first.n, first.n_groups, first.metric)}"
+    clips = "; ".join(dict.fromkeys(clips_said(one.n, one.n_groups, one.metric) for one in found))
+    share = first.predicted.train_share
+    of_share = f", {share:.3g} of the training clips" if share < 1 else ""
+    where = f"{first.predicted.task} on {first.predicted.dataset}, split {first.predicted.split}{of_share}"
     return _grid(
-        f"{first.predicted.task} on {first.predicted.dataset}, split {first.predicted.split}: {what}",
+        f"{where}: {first.metric} ({first.average}), {clips}",
         ("representation", "layer", "pool", "probe"),
         ("sweep", "what"),
         cells,
@@ -114,6 +120,15 @@ def _scores(found: Sequence[Curve]) -> Grid:
         (READING,),
         tuple("g" if what == "at" else ".3f" for _, what in heads),
     )
+
+
+def _put(line: dict[tuple[str, str], Cell], head: tuple[str, str], cell: Cell, system: str) -> None:
+    """Put a cell into a line; the same number from another run stays one, and another number is refused."""
+    if line.setdefault(head, cell).value != cell.value:
+        raise DataError(
+            f"Two of these runs have other numbers for '{system}', {' '.join(filter(None, head))}, and its line has "
+            "one. Make a table of each run."
+        )
 
 
 def _range(severities: Sequence[float]) -> str:
@@ -128,12 +143,16 @@ def _moves(found: Iterable[Drift]) -> Iterator[Grid]:
         cells: dict[Of, dict[tuple[str, str], Cell]] = {}
         for row in rows:
             cell = Cell(row.value, row.low, row.high, missing="" if row.value is not None else UNDEFINED)
-            cells.setdefault((row.representation, row.layer, row.pool), {})[row.deformation, ""] = cell
+            line = cells.setdefault((row.representation, row.layer, row.pool), {})
+            _put(line, (row.deformation, ""), cell, row.representation)
         heads = list(dict.fromkeys((row.deformation, "") for row in rows))
         notes = tuple(dict.fromkeys(f"undefined: {row.note}." for row in rows if row.note))
-        method = f"{rows[0].ci_level:.0%} interval: {rows[0].ci_method}"
-        title = f"{measure} of embeddings, {clips_said(rows[0].n, rows[0].n_groups, measure)} of {dataset}"
-        yield _grid(title, ("representation", "layer", "pool"), ("deformation", ""), cells, heads, method, notes)
+        methods = dict.fromkeys(row.ci_method for row in rows if row.low is not None)
+        method = f"{rows[0].ci_level:.0%} interval: {'; '.join(methods)}" if methods else ""
+        clips = "; ".join(dict.fromkeys(clips_said(row.n, row.n_groups, measure) for row in rows))
+        title = f"{measure} of embeddings, {clips} of {dataset}"
+        grid = _grid(title, ("representation", "layer", "pool"), ("deformation", ""), cells, heads, method, notes)
+        yield replace(grid, over_seeds=False)
 
 
 def _grid(

@@ -13,8 +13,9 @@ from earmark.experiment import costs, results
 from earmark.experiment.costs import Cost
 from earmark.experiment.results import Run
 from earmark.nouns import Result
+from earmark.runs import degradation
 
-COST = "cost"
+COST, ROBUSTNESS = layouts.APART
 COST_COLUMNS = {
     "× real time": ",.1f",
     "parameters": ",.0f",
@@ -45,7 +46,7 @@ def tables(
     is_tied: Tied | None = None,
     deviations: bool = False,
 ) -> tuple[Grid, ...]:
-    """Return the tables of runs by a preset of `analysis.layouts`, `cost`, or by `rows` and `columns` of their rows.
+    """Return the tables of runs by a preset of `analysis.layouts`, or by `rows` and `columns` of their rows.
 
     `rows` and `columns` replace those of the preset; without any of them it is `scores`. `freeze`, `metric`, `average`,
     `bold_within`, `is_tied` (such as that of `ties.Ties`) and `deviations` are those of `analysis.pivot`. Of a folder
@@ -55,6 +56,8 @@ def tables(
     known = resolved(runs)
     if preset == COST:
         return (_costs(known),)
+    if preset == ROBUSTNESS:
+        return degradation.tables([run.folder if isinstance(run, Run) else run for run in known], metric, average)
     layout, frozen = _layout(preset, rows, columns), freeze or {}
     leave_out = [name for name in ("seed", "label") if name not in layout.names and name not in frozen]
     if deviations and "seed" in leave_out:
@@ -76,7 +79,7 @@ def _layout(preset: str | None, rows: Sequence[str], columns: Sequence[str]) -> 
     if preset is None and rows and columns:
         return Layout(tuple(rows), tuple(columns))
     if preset is None and (rows or columns):
-        names = ", ".join((*layouts.LAYOUTS, COST))
+        names = ", ".join(layouts.LAYOUTS)
         raise UserError(f"Expected both rows and columns of the table, or a preset beside one of them: {names}.")
     found = layouts.find(preset or layouts.SCORES)
     row_by, column_by = tuple(rows or found.row_by), tuple(columns or found.column_by)

@@ -54,7 +54,7 @@ def _one(title: str, task: TaskComparison, names: Mapping[str, str]) -> Iterator
     best, *equal = found
     shared = _like([names[one.system] for one in equal])
     yield f"On {title} {names[best.system]} scores best{shared}: {task.metric} {_score(best)}."
-    others = {other: pair for pair in task.pairs if (other := _other(pair, best.system))}
+    others = {other: pair for pair in _tested(task) if (other := _other(pair, best.system))}
     beaten = [names[other] for other, pair in others.items() if _wins(pair, best.system)]
     untold = [names[other] for other, pair in others.items() if pair.verdict == "not told apart"]
     if beaten or untold:
@@ -190,7 +190,12 @@ def _like(names: Sequence[str]) -> str:
 
 
 def _meetings(tasks: Iterable[TaskComparison], one: str, other: str) -> list[Pair]:
-    return [pair for task in tasks for pair in task.pairs if {pair.a, pair.b} == {one, other}]
+    return [pair for task in tasks for pair in _tested(task) if {pair.a, pair.b} == {one, other}]
+
+
+def _tested(task: TaskComparison) -> list[Pair]:
+    """Return the pairs of which both have a score, so that there was a test."""
+    return [pair for pair in task.pairs if pair.p is not None]
 
 
 def _other(pair: Pair, system: str) -> str:

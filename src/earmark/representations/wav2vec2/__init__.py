@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 
 from earmark.nouns import Card, Source
 from earmark.representations import _speech
 from earmark.representations._speech import Family, Published, Speech
+from earmark.representations.wav2vec2 import mel
 
 REPOSITORY = "https://huggingface.co/facebook"
 
@@ -93,16 +93,25 @@ TINY = replace(
     objective="none",
     sources=(),
 )
+MEL_TINY = replace(
+    TINY,
+    name="wav2vec2-mel-tiny",
+    dim=192,
+    min_samples=mel.N_FFT,
+    architecture="log-mel (128 bands) → 2 convolutions → 3 transformer blocks",
+    n_parameters=1_573_472,
+)
 
 SHAPE: Mapping[str, object] = {**_speech.FRONT, **_speech.GROUP_NORM}
 
 FAMILY = Family(
-    partial(_speech.network, "Wav2Vec2"),
+    mel.network,
     {
         "base": Published(BASE, {**SHAPE, **_speech.BASE}),
         "large": Published(LARGE, {**SHAPE, **_speech.LARGE}),
         "xlsr-53": Published(XLSR_53, {**SHAPE, **_speech.STABLE, **_speech.LARGE}),
         "tiny": Published(TINY, {**SHAPE, **_speech.TINY}),
+        "mel-tiny": Published(MEL_TINY, {**SHAPE, **mel.FRONT, **mel.BODY}),
     },
     prefix="wav2vec2.",
     heads=("quantizer.", "project_q.", "project_hid."),  # the contrastive objective of Wav2Vec2ForPreTraining

@@ -3,11 +3,35 @@
 Source: Baevski et al. 2020, §3.1 and §4.2, in the details of its published code.
 """
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from earmark.errors import UserError
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Everything random about one part of a batch. `noise` is absent in validation.
+
+    `masked` are hidden frames; `within` and `across` are places among the hidden frames of the clip, and of the batch.
+    `kept` says which blocks run, `seed` draws dropouts.
+    """
+
+    masked: Int[Tensor, "clips masked"]
+    within: Int[Tensor, "clips masked negatives"]
+    across: Int[Tensor, "clips masked negatives_across"]
+    noise: Float[Tensor, "clips masked groups entries"] | None
+    kept: Bool[Tensor, " blocks"]
+    seed: int
+
+    def to(self, device: torch.device) -> "Draws":
+        """Return them on a device, `kept` excepted, which the CPU reads."""
+        masked, within, across = (one.to(device, non_blocking=True) for one in (self.masked, self.within, self.across))
+        noise = None if self.noise is None else self.noise.to(device, non_blocking=True)
+        return Draws(masked, within, across, noise, self.kept, self.seed)
 
 
 def masked_frames(

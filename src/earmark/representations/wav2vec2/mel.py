@@ -5,6 +5,7 @@ neighbours, and nothing can be learnt from them within minutes; these frames do.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +16,22 @@ from earmark.errors import UserError
 from earmark.representations import _speech
 from earmark.representations._spectrogram import FilteredPower
 
+KIND = "wav2vec2-mel"  # the model_type of its config.json: transformers has no class for it
 FRONT_END = "front_end"  # the setting that says so; transformers keeps it in config.json and does not read it
 SAMPLE_RATE, N_FFT, HOP_SAMPLES, N_MELS = 16000, 1024, 320, 128
 LOWEST_HZ, HIGHEST_HZ = 40.0, 7600.0
 FLOOR, LEAST_SPREAD = 1e-3, 1e-3
+
+# Under transformers' names. The one convolution has the window and the hop of the spectrogram, so frames count right.
+FRONT: Mapping[str, object] = {
+    **{FRONT_END: "mel", "conv_dim": (N_MELS,), "conv_kernel": (N_FFT,), "conv_stride": (HOP_SAMPLES,)},
+    "num_feat_extract_layers": 1,
+}
+# What our own runs on two cores were made with.
+BODY: Mapping[str, object] = {
+    **{"hidden_size": 192, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 768},
+    **{"num_conv_pos_embeddings": 32, "num_conv_pos_embedding_groups": 8},
+}
 
 
 class MelFrontEnd(nn.Module):
@@ -32,15 +45,12 @@ class MelFrontEnd(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.power = FilteredPower(htk_filters(), N_FFT, HOP_SAMPLES)
+        with torch.device("cpu"):  # no file holds these, so they are made even where weights are not
+            self.power = FilteredPower(htk_filters(), N_FFT, HOP_SAMPLES)
         self.register_buffer("mean", torch.zeros(N_MELS))
         self.register_buffer("spread", torch.ones(N_MELS))
         self.near = nn.Conv1d(N_MELS, dim, 3, padding=1)
         self.mix = nn.Conv1d(dim, dim, 1)
-        for conv in (self.near, self.mix):
-            # Drawn from torch's global generator, as transformers draws all other weights: `_weights.seeded` seeds it.
-            nn.init.kaiming_normal_(conv.weight)
-            nn.init.zeros_(conv.bias)  # type: ignore[arg-type] # there is one
 
     def forward(self, audio: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch dim frames"]:
         """Return one vector a frame, channels first as the convolutions that this stands for."""
@@ -89,7 +99,7 @@ def fit(model: nn.Module, settings: Mapping[str, object]) -> None:
         case None:
             return
         case "mel":
-            dim: int = model.get_submodule("feature_projection.layer_norm").weight.shape[0]  # type: ignore[union-attr,assignment]
-            model.feature_extractor = MelFrontEnd(dim)
+            theirs: Any = model
+            theirs.feature_extractor = MelFrontEnd(theirs.config.conv_dim[-1])
         case other:
             raise UserError(f"Expected front_end: mel, or no such setting for raw audio; got {other!r}.")

@@ -5,6 +5,7 @@ means into numbers, and `alarms` looks at a history of these. The signatures are
 implementations reported, and one that we measured ourselves (phase noise).
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -31,7 +32,7 @@ def neighbours(z: Float[Tensor, "clips frames dim"]) -> Measured:
     """Return sums over neighbouring frames a, b of z, by channel: a, b, a², b², ab; of which `lag_1` is made."""
     a, b = z[:, :-1].flatten(0, 1), z[:, 1:].flatten(0, 1)
     sums = [one.sum(0) for one in (a, b, a.square(), b.square(), a * b)]
-    return Measured(torch.stack(sums), torch.tensor(float(len(a)), device=z.device))
+    return Measured(torch.stack(sums), torch.full((), float(len(a)), device=z.device))
 
 
 def lag_1(means: Float[Tensor, "5 dim"]) -> float:
@@ -109,7 +110,8 @@ def _shortcut(history: Sequence[Reading], step: int) -> list[Alarm]:
     if step >= EARLY_STEPS or not recent or first["step"] > 0 or _mean(recent, "accuracy") < SURE_ACCURACY:
         return []
     now = sum(_mean(recent, name) for name in first if name.startswith("perplexity_soft_"))
-    if now > FALLEN_TO * sum(_perplexities(first)):
+    # Where most negatives are blocked every guess is right: that is a collapse, named already.
+    if now > FALLEN_TO * sum(_perplexities(first)) or _mean(recent, "identical") > MOST_IDENTICAL:
         return []
     return [_alarm("shortcut", step, "accuracy near 1 within a few hundred steps, while perplexity fell by half.")]
 
@@ -125,9 +127,11 @@ def _alarm(name: str, step: int, text: str) -> Alarm:
 
 
 def _last(history: Sequence[Reading], n_steps: int) -> Sequence[Reading]:
-    """Return the readings of the last steps; none before there were so many."""
+    """Return the readings of the last steps, latest first; none before there were so many."""
     since = history[-1]["step"] - n_steps
-    return [one for one in history if one["step"] > since] if history[0]["step"] <= since + 1 else ()
+    if history[0]["step"] > since + 1:
+        return ()
+    return list(itertools.takewhile(lambda one: one["step"] > since, reversed(history)))
 
 
 def _mean(readings: Sequence[Reading], name: str) -> float:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from earmark import identity
 from earmark.representations import _weights
 from earmark.representations.wav2vec2 import mel
 from earmark.representations.wav2vec2.settings import Settings
@@ -21,10 +22,11 @@ def build(settings: Settings, seed: int) -> nn.Module:
     """
     import transformers
 
+    generator = torch.Generator().manual_seed(identity.seed_for("weights", "wav2vec2 positions", seed))
     with _weights.seeded("wav2vec2 pre-training", seed):
         made: Any = transformers.Wav2Vec2ForPreTraining(transformers.Wav2Vec2Config.from_dict(config(settings)))
         mel.fit(made.wav2vec2, settings.network)
-        _start_positions(made.wav2vec2.encoder.pos_conv_embed.conv)
+    _start_positions(made.wav2vec2.encoder.pos_conv_embed.conv, generator)
     made.wav2vec2.feature_extractor._requires_grad = False  # else it asks for the gradient of the audio itself
     network: nn.Module = made
     return network
@@ -43,12 +45,11 @@ def config(settings: Settings) -> dict[str, object]:
     }
 
 
-def _start_positions(conv: nn.Module) -> None:
+def _start_positions(conv: nn.Module, generator: torch.Generator) -> None:
     """Draw a weight-normalised kernel, norms following from it. The whole kernel is set, so that both parts change."""
     of: Any = conv
-    drawn = torch.empty_like(of.weight)
-    nn.init.normal_(drawn, 0.0, 2.0 / (of.kernel_size[0] * of.in_channels) ** 0.5)
-    of.weight = drawn
+    deviation = 2.0 / (of.kernel_size[0] * of.in_channels) ** 0.5
+    of.weight = deviation * torch.randn(of.weight.shape, generator=generator)
 
 
 def part_names() -> Mapping[str, tuple[str, ...]]:

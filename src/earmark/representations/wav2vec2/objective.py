@@ -10,7 +10,6 @@ of the softmax as training does.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -22,32 +21,11 @@ from earmark.errors import UserError
 from earmark.representations import _speech, _weights
 from earmark.representations.objective import Alarm, Measured, Objective, Step
 from earmark.representations.wav2vec2 import masking, monitors, network, quantiser
+from earmark.representations.wav2vec2.masking import Draws
 from earmark.representations.wav2vec2.mel import MelFrontEnd
 from earmark.representations.wav2vec2.settings import Settings
 
 NORM_FLOOR = 1e-8  # torch's cosine_similarity
-
-
-@dataclass(frozen=True)
-class Draws:
-    """Everything random about one part of a batch. `noise` is absent in validation.
-
-    `masked` are hidden frames; `within` and `across` are places among the hidden frames of the clip, and of the batch.
-    `kept` says which blocks run, `seed` draws dropouts.
-    """
-
-    masked: Int[Tensor, "clips masked"]
-    within: Int[Tensor, "clips masked negatives"]
-    across: Int[Tensor, "clips masked negatives_across"]
-    noise: Float[Tensor, "clips masked groups entries"] | None
-    kept: Bool[Tensor, " blocks"]
-    seed: int
-
-    def to(self, device: torch.device) -> "Draws":
-        """Return them on a device, `kept` excepted, which the CPU reads."""
-        masked, within, across = (one.to(device, non_blocking=True) for one in (self.masked, self.within, self.across))
-        noise = None if self.noise is None else self.noise.to(device, non_blocking=True)
-        return Draws(masked, within, across, noise, self.kept, self.seed)
 
 
 class Heard(NamedTuple):
@@ -140,10 +118,14 @@ class Wav2Vec2(Objective):
         """Return loss and monitors of segments at 16 kHz. Raises as `draw` does."""
         return self.measure(segments, self.draw(len(segments), self.n_frames(segments.shape[1]), generator), whole)
 
-    @torch.no_grad()
     def survey(self, segments: Float[Tensor, "batch samples"], generator: torch.Generator) -> Measured:
         """Return the sum of the hidden frames' distributions over codes: diversity is of the whole batch."""
-        drawn = self.draw(len(segments), self.n_frames(segments.shape[1]), generator).to(segments.device)
+        return self.surveyed(segments, self.draw(len(segments), self.n_frames(segments.shape[1]), generator))
+
+    @torch.no_grad()
+    def surveyed(self, segments: Float[Tensor, "batch samples"], draws: Draws) -> Measured:
+        """Return the same with everything random given. The transformer does not run."""
+        drawn = draws.to(segments.device)
         with self._dropouts(drawn.seed, segments.device):
             sought = self._hear(segments, drawn).sought
         with _full_precision(segments.device):
@@ -206,7 +188,7 @@ class Wav2Vec2(Objective):
         self, sought: Float[Tensor, "clips masked channels"]
     ) -> Float[Tensor, "clips masked groups entries"]:
         logits: Tensor = self._model.quantizer.weight_proj(_full(sought))
-        return logits.unflatten(-1, self.codebook.shape[:2])
+        return logits.view(*logits.shape[:2], *self.codebook.shape[:2])
 
     def _quantise(self, sought: Float[Tensor, "clips masked channels"], drawn: Draws) -> quantiser.Quantised:
         logits = self._code_logits(sought)
@@ -219,7 +201,7 @@ class Wav2Vec2(Objective):
         """Return cosines over temperature. Candidates are looked up among the similarities of all pairs of a clip."""
         said = functional.normalize(context, dim=-1, eps=NORM_FLOOR)
         sought = functional.normalize(self._model.project_q(chosen.vectors), dim=-1, eps=NORM_FLOOR)
-        names = _joint(chosen.codes, self.codebook.shape[1])
+        names = quantiser.joint(chosen.codes, self.codebook.shape[1])
         pairs = said @ sought.transpose(1, 2)
         logits = [pairs.diagonal(dim1=1, dim2=2)[..., None], pairs.gather(2, drawn.within)]
         others = [names[:, None].expand_as(pairs).gather(2, drawn.within)]
@@ -236,7 +218,7 @@ class Wav2Vec2(Objective):
         ours, flat = self.settings, answers.logits.flatten(0, 1)
         n = _number(len(flat), flat)
         contrastive = functional.cross_entropy(flat, flat.new_zeros(len(flat), dtype=torch.long), reduction="sum")
-        lost = _lost_diversity(chosen.probabilities, n, whole)
+        lost = quantiser.lost_diversity(chosen.probabilities, n, whole)
         square = _full(heard.raw).square().sum()
         n_values = _number(heard.raw.numel(), square)
         total = contrastive + ours.diversity_weight * lost + ours.penalty_weight * n * square / n_values
@@ -278,28 +260,6 @@ def _scale_gradient(values: Tensor, factor: float) -> Tensor:
     return scaled
 
 
-def _lost_diversity(
-    probabilities: Float[Tensor, "groups entries"], n: Tensor, whole: Measured | None
-) -> Float[Tensor, ""]:
-    """Return n · (entries − perplexity) / entries, perplexity of the mean distribution of the whole batch.
-
-    Perplexity is not a sum over parts, but its gradient is: the whole is this part, which is differentiated, and the
-    rest, which is a constant. The value is then brought to this part's share.
-    """
-    n_entries = probabilities.numel()
-    if whole is None:
-        return n * (1.0 - quantiser.perplexity(probabilities / n).sum() / n_entries)
-    mean = (whole.total + probabilities - probabilities.detach()) / whole.count
-    lost = 1.0 - quantiser.perplexity(mean).sum() / n_entries
-    return whole.count * lost - (whole.count - n) * lost.detach()
-
-
-def _joint(codes: Int[Tensor, "clips frames groups"], n_entries: int) -> Int[Tensor, "clips frames"]:
-    """Return one number for the codes of all groups."""
-    place = n_entries ** torch.arange(codes.shape[2], device=codes.device)
-    return (codes * place).sum(-1)
-
-
 def _at(frames: Float[Tensor, "clips frames dim"], chosen: Int[Tensor, "clips chosen"]) -> Tensor:
     return frames.gather(1, chosen[..., None].expand(-1, -1, frames.shape[2]))
 
@@ -314,4 +274,5 @@ def _full_precision(device: torch.device) -> torch.autocast:
 
 
 def _number(value: int, like: Tensor) -> Tensor:
-    return torch.tensor(float(value), dtype=like.dtype, device=like.device)
+    # Filled there and not sent there: a GPU would have to wait for it.
+    return torch.full((), float(value), dtype=like.dtype, device=like.device)

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from earmark.representations.objective import Measured
+
 
 class Quantised(NamedTuple):
     """Vectors (groups joined), the code of each group, and the sum over frames of softmax(logits), without noise."""
@@ -39,8 +41,34 @@ def quantise(
 
 
 def perplexity(probabilities: Float[Tensor, "groups entries"]) -> Float[Tensor, " groups"]:
-    """Return exp(entropy) of each group's distribution: from 1 to the number of entries."""
-    return torch.special.entr(probabilities).sum(-1).exp()
+    """Return exp(entropy) of each group's distribution: from 1 to the number of entries.
+
+    The gradient is finite where a probability is 0 (in transformers it is not a number).
+    """
+    logs = probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log()
+    return (-(probabilities * logs).sum(-1)).exp()
+
+
+def lost_diversity(
+    probabilities: Float[Tensor, "groups entries"], n: Tensor, whole: Measured | None
+) -> Float[Tensor, ""]:
+    """Return n · (entries − perplexity) / entries, perplexity of the mean distribution of the whole batch.
+
+    Perplexity is not a sum over parts, but its gradient is: the whole is this part, which is differentiated, and the
+    rest, which is a constant. The value is then brought to this part's share.
+    """
+    n_entries = probabilities.numel()
+    if whole is None:
+        return n * (1.0 - perplexity(probabilities / n).sum() / n_entries)
+    mean = (whole.total + probabilities - probabilities.detach()) / whole.count
+    lost = 1.0 - perplexity(mean).sum() / n_entries
+    return whole.count * lost - (whole.count - n) * lost.detach()
+
+
+def joint(codes: Int[Tensor, "clips frames groups"], n_entries: int) -> Int[Tensor, "clips frames"]:
+    """Return one number for the codes of all groups."""
+    place = n_entries ** torch.arange(codes.shape[2], device=codes.device)
+    return (codes * place).sum(-1)
 
 
 def counts(codes: Int[Tensor, "clips frames groups"], n_entries: int) -> Float[Tensor, "groups entries"]:

@@ -4,12 +4,11 @@ Source: Baevski et al. 2020, §4.2, and the published configuration of BASE.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from earmark.representations import _speech
-from earmark.representations.wav2vec2 import SHAPE
-from earmark.representations.wav2vec2.mel import FRONT_END, HOP_SAMPLES, N_FFT, N_MELS
+from earmark.representations.wav2vec2 import SHAPE, mel
 
 # Under transformers' names. Their defaults are others: 0.1 of layers and activations, 0 before blocks and quantiser.
 DROPOUTS: Mapping[str, object] = {
@@ -20,17 +19,8 @@ CODEBOOKS: Mapping[str, object] = {
     **{"num_codevector_groups": 2, "num_codevectors_per_group": 320},
     **{"codevector_dim": 256, "proj_codevector_dim": 256},
 }
-# What our own runs on two cores were made with.
-TINY_BODY: Mapping[str, object] = {
-    **{"hidden_size": 192, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 768},
-    **{"num_conv_pos_embeddings": 32, "num_conv_pos_embedding_groups": 8},
-}
 TINY_CODEBOOKS: Mapping[str, object] = {
     **{"num_codevector_groups": 2, "num_codevectors_per_group": 64, "codevector_dim": 64, "proj_codevector_dim": 64}
-}
-MEL_FRONT: Mapping[str, object] = {
-    **{FRONT_END: "mel", "conv_dim": (N_MELS,), "conv_kernel": (N_FFT,), "conv_stride": (HOP_SAMPLES,)},
-    "num_feat_extract_layers": 1,
 }
 
 
@@ -71,17 +61,21 @@ class Settings:
     temperature: Temperature = Temperature()
     normalised: bool = False  # every segment to mean 0 and variance 1 first
 
+    def reshaped(self, **network: object) -> "Settings":
+        """Return them with some settings of the network changed."""
+        return replace(self, network=MappingProxyType({**self.network, **network}))
+
 
 BASE = Settings()
 TINY = Settings(
-    network=MappingProxyType({**SHAPE, "conv_dim": (64,) * 7, **TINY_BODY, **DROPOUTS, **TINY_CODEBOOKS}),
+    network=MappingProxyType({**SHAPE, "conv_dim": (64,) * 7, **mel.BODY, **DROPOUTS, **TINY_CODEBOOKS}),
     negatives=50,
     penalty_weight=1.0,
     gradient_factor=1.0,
     normalised=True,
 )
 MEL_TINY = Settings(
-    network=MappingProxyType({**SHAPE, **MEL_FRONT, **TINY_BODY, **DROPOUTS, **TINY_CODEBOOKS}),
+    network=MappingProxyType({**SHAPE, **mel.FRONT, **mel.BODY, **DROPOUTS, **TINY_CODEBOOKS}),
     negatives=50,
     penalty_weight=1.0,
     gradient_factor=1.0,

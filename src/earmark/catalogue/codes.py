@@ -1,0 +1,131 @@
+"""Which codes of a quantised representation go with which labels of a dataset.
+
+Of a wav2vec 2.0 with its quantiser and NSynth's test split this is Figures 1 and 2 of Ragano et al. 2023. Every number
+comes with what it is when labels are shuffled over the recordings.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from earmark.analysis import codes as counting
+from earmark.analysis.codes import Counts, Summary
+from earmark.catalogue.recordings import MIDDLE_S, Recordings, middle
+from earmark.errors import DataError, UserError
+from earmark.identity import generator
+from earmark.nouns import Clip, Failure
+from earmark.representations import base
+from earmark.representations.base import Representation
+from earmark.representations.embed import device_of, segments
+
+Array = np.ndarray
+TOGETHER = 2
+"""So many groups are one code when nothing else is asked: wav2vec 2.0 has two. Of a codec's the first leads."""
+
+
+@dataclass(frozen=True)
+class CodeRow:
+    """What the codes of some groups, counted as one, say of a label; `chance`: the mean over ten shuffles of it.
+
+    `n_possible`: how many codes there could be, None where the representation does not say.
+    """
+
+    representation: str
+    dataset: str
+    label: str
+    groups: tuple[int, ...]
+    n_recordings: int
+    n_possible: int | None
+    found: Summary
+    chance: Summary
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Counts of the groups asked for together; a row for them, first, and for each group alone."""
+
+    counts: Counts
+    rows: tuple[CodeRow, ...]
+    failures: tuple[Failure, ...]
+
+
+class _Quantised(Representation, Protocol):
+    """A representation with codes."""
+
+    def codes(self, audio: Float[torch.Tensor, "batch samples"]) -> Int[torch.Tensor, "batch groups frames"]: ...
+
+
+def codes(
+    recordings: Recordings,
+    representation: str,
+    label: str,
+    *,
+    groups: Sequence[int] | None = None,
+    middle_s: float | None = MIDDLE_S,
+) -> Codes:
+    """Return in how many frames each code and each label of the recordings occurred together.
+
+    `groups` are counted as one code, in that order; None: all if there are at most two, else the first. A recording's
+    label is of all its frames. Raises UserError for a representation without codes, DataError for a label of numbers
+    or of several at once.
+    """
+    named = [_class_of(clip, label) for clip in recordings.clips]
+    network = _quantised(representation)
+    found, kept, failures = list[Int[Array, "groups frames"]](), list[str](), list[Failure]()
+    for clip, name in zip(recordings.clips, named, strict=True):
+        try:
+            found.append(_codes(network, clip, middle_s))
+            kept.append(name)
+        except UserError as error:
+            failures.append(recordings.failure(clip, error))
+    if not found:
+        raise UserError(f"No recording could be used. The first: {failures[0].path}: {failures[0].reason}")
+    chosen, n_groups = _chosen(representation, len(found[0]), groups), len(found[0])
+    size = getattr(network, "codebook_size", None)
+    rows, counts = list[CodeRow](), list[Counts]()
+    labels, label_of = np.unique(np.asarray(kept), return_inverse=True)
+    for some in (chosen, *((group,) for group in range(n_groups) if (group,) != chosen)):
+        used = counting.vocabulary([counting.heard(each[list(some)]) for each in found])
+        counts.append(counting.counted(used, label_of, labels.tolist()))
+        rng = generator("analyse", "codes", recordings.name, label)
+        values = counting.summary(counts[-1]), counting.by_chance(used, label_of, labels.tolist(), rng)
+        possible = None if size is None else size ** len(some)
+        rows.append(CodeRow(representation, recordings.name, label, some, len(kept), possible, *values))
+    return Codes(counts[0], tuple(rows), tuple(failures))
+
+
+def _chosen(name: str, n_groups: int, groups: Sequence[int] | None) -> tuple[int, ...]:
+    if groups is None:
+        return tuple(range(n_groups if n_groups <= TOGETHER else 1))
+    if not groups or len(set(groups)) < len(groups) or not set(groups) <= set(range(n_groups)):
+        raise UserError(f"'{name}' has groups 0 to {n_groups - 1}, each to be given once; got {list(groups)}.")
+    return tuple(groups)
+
+
+def _quantised(name: str) -> _Quantised:
+    network = base.load(name)
+    if not callable(getattr(network, "codes", None)):
+        raise UserError(f"'{name}' has no codes. Codecs have, such as encodec-24khz: earmark list representations")
+    return cast(_Quantised, network)
+
+
+def _class_of(clip: Clip, label: str) -> str:
+    if label not in clip.targets:
+        raise DataError(f"Codes are counted against a label, and '{clip.id}' has no '{label}'. Give a dataset's clips.")
+    target = clip.targets[label]
+    if isinstance(target, tuple | float):
+        raise DataError(f"Codes are counted with one class for each recording; '{label}' of '{clip.id}' is {target!r}.")
+    return str(target)
+
+
+@torch.inference_mode()
+def _codes(network: _Quantised, clip: Clip, middle_s: float | None) -> Int[Array, "groups frames"]:
+    """Return the codes of the middle of a clip, in segments as the card has them."""
+    samples = torch.from_numpy(middle(clip, network.card.sample_rate, middle_s)).to(device_of(network))
+    parts = [network.codes(samples[None, start:end])[0] for start, end in segments(len(samples), network.card)]
+    found: np.ndarray = torch.cat(parts, dim=1).cpu().numpy()
+    return found

@@ -1,0 +1,88 @@
+"""Recordings to look into a representation with: files or the clips of a dataset, and a piece from the middle of each.
+
+Source of the protocol: Ragano et al. 2023, section III: four seconds from the middle of each recording.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from earmark import audio
+from earmark.catalogue.embedding import files_of
+from earmark.datasets import names
+from earmark.errors import AudioError, DataError, UserError
+from earmark.identity import generator
+from earmark.nouns import Clip, Failure
+from earmark.representations.base import Representation
+from earmark.representations.embed import frame_embeddings
+
+Array = np.ndarray
+MIDDLE_S = 4.0
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Clips and what they are said to be: the dataset's name, or "files"."""
+
+    name: str
+    clips: tuple[Clip, ...]
+
+    def failure(self, clip: Clip, error: UserError) -> Failure:
+        """Return a clip as one that could not be used."""
+        reason = error.reason if isinstance(error, AudioError) else str(error)
+        return Failure(self.name, clip.id, clip.path.as_posix(), reason)
+
+
+def of_files(paths: Sequence[Path | str]) -> Recordings:
+    """Return audio files; a folder stands for those in it and below it."""
+    return Recordings("files", tuple(Clip(path.as_posix(), path) for path in files_of(map(Path, paths))))
+
+
+def of_dataset(name: str, folder: Path | None = None, label: str | None = None) -> Recordings:
+    """Return the clips of a dataset, those that carry the label where one is given. Raises DataError for none."""
+    dataset = names.load(name, folder)
+    if label is not None:
+        dataset.require_label(label)
+    clips = tuple(clip for clip in dataset.clips if label is None or label in clip.targets)
+    if not clips:
+        raise DataError(f"Dataset '{dataset.name}' has no clips. Look with: earmark check dataset {name}")
+    return Recordings(dataset.name, clips)
+
+
+def drawn(recordings: Recordings, n: int | None) -> Recordings:
+    """Return `n` of them, always the same ones, and part of any larger number; None: all."""
+    if n is None:
+        return recordings
+    if not 1 <= n <= len(recordings.clips):
+        raise UserError(f"Expected 1 to {len(recordings.clips)} recordings of {recordings.name}, got {n}.")
+    order = generator("analyse", recordings.name, "draw").permutation(len(recordings.clips))
+    by_id = sorted(recordings.clips, key=lambda clip: clip.id)
+    return replace(recordings, clips=tuple(by_id[place] for place in sorted(order[:n])))
+
+
+def middle(clip: Clip, sample_rate: int, seconds: float | None) -> Float32[Array, " samples"]:
+    """Return the samples of so many seconds from the middle of a clip; all of a shorter one, or where None is asked."""
+    start_s = clip.start_s or 0.0
+    end_s = audio.info(clip.path).duration_s if clip.end_s is None else clip.end_s
+    spare_s = 0.0 if seconds is None else end_s - start_s - seconds
+    if spare_s <= 0:
+        return audio.read(clip.path, sample_rate, clip.start_s, clip.end_s).samples
+    return audio.read(clip.path, sample_rate, start_s + spare_s / 2, end_s - spare_s / 2).samples
+
+
+def frames(
+    network: Representation, samples: Float32[Array, " samples"], layers: Sequence[int] | None = None
+) -> Float32[Array, "layers frames dim"]:
+    """Return all frames of samples, in segments as the card has them."""
+    found = np.concatenate(list(frame_embeddings(network, samples, layers)), axis=1)
+    if not np.isfinite(found).all():
+        raise UserError(f"'{network.card.name}' gave numbers that are not finite")
+    return found
+
+
+def nearest(n: int, among: int) -> Iterator[int]:
+    """Yield, for each of `n` frames over some audio, which of `among` frames over the same audio is nearest to it."""
+    return (min(int((place + 0.5) * among / n), among - 1) for place in range(n))

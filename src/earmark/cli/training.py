@@ -1,0 +1,29 @@
+"""The verbs of training: what a network learns from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from earmark.cli.app import app
+from earmark.cli.options import Quiet, cores
+
+corpus = typer.Typer(help="Make a corpus to train on.", no_args_is_help=True)
+app.add_typer(corpus, name="corpus")
+
+
+@corpus.command()
+def build(
+    sources: Annotated[list[str], typer.Argument(metavar="FOLDER…", help="folders of audio, or dataset:NAME")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="the folder of the corpus")],
+    rate: Annotated[int, typer.Option(metavar="HZ", help="the sample rate of all tracks")] = 16000,
+    jobs: Annotated[int | None, typer.Option(min=1, help="threads (default: all cores); changes no byte")] = None,
+    folder: Annotated[Path | None, typer.Option("--dir", help="where the files of the one dataset:NAME lie")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="begin anew where there is a corpus")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Decode all audio once, to int16 mono in one file. A killed build goes on; broken clips are listed (exit 3)."""
+    from earmark.show import training
+
+    is_complete = training.built(sources, out, rate, jobs or cores(), folder, overwrite, quiet)
+    raise typer.Exit(0 if is_complete else 3)

@@ -1,0 +1,257 @@
+"""Which segments of a corpus a network is trained on: on a grid, at random, or two by two.
+
+A sampler answers `at(epoch, index)` for index < len(sampler), always the same: its randomness is seeded by (seed,
+epoch, index) alone, so that processes may share an epoch in any way, and a resumed one goes on with what would have
+come. A segment never reaches over the end of its track. Tracks shorter than a segment are left out, and named.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from earmark import identity
+from earmark.errors import DataError, UserError
+from earmark.training.corpus import Corpus, Track, read_samples
+
+By = Literal["track", "duration"]
+Samples = Float32[np.ndarray, " samples"]
+MOST_NAMED = 5
+
+log = logging.getLogger("earmark.training")
+
+
+class Pair(NamedTuple):
+    """Two segments of one track, for objectives that pull them together."""
+
+    first: Samples
+    second: Samples
+
+
+@dataclass(frozen=True)
+class _Room:
+    """Where segments of `n_samples` fit: tracks that are long enough, with their number of first samples."""
+
+    corpus: Corpus
+    n_samples: int
+    tracks: tuple[Track, ...] = field(repr=False)
+    starts: Int64[np.ndarray, " tracks"] = field(repr=False)
+    n_places: Int64[np.ndarray, " tracks"] = field(repr=False)
+    left_out: tuple[str, ...]
+
+    def read(self, start: int) -> Samples:
+        """Return the segment that starts at a sample of the corpus."""
+        return read_samples(self.corpus, start, self.n_samples)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Windows `win_s` long, a new one each `hop_s`, from the start of each track; in each a segment of `crop_s`.
+
+    wav2vec 2.0 on music (seed 000) takes 20 s windows with a hop of 10 s, of which its recipe crops 15.625 s at
+    random. Windows are numbered as they stand in the corpus; only the crops change with the epoch.
+    """
+
+    room: _Room
+    hop_samples: int
+    crop_samples: int
+    seed: int
+    firsts: Int64[np.ndarray, " tracks"] = field(repr=False)
+    """The number of the first window of each track, and in the end how many there are."""
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Ids of the tracks that are too short."""
+        return self.room.left_out
+
+    def __len__(self) -> int:
+        return int(self.firsts[-1])
+
+    def start(self, epoch: int, index: int) -> int:
+        """Return the sample of the corpus where a segment starts."""
+        _require_index(index, len(self))
+        track = int(np.searchsorted(self.firsts, index, side="right")) - 1
+        start = int(self.room.starts[track]) + (index - int(self.firsts[track])) * self.hop_samples
+        slack = self.room.n_samples - self.crop_samples
+        return start + int(_drawn(self.seed, epoch, index).integers(slack + 1)) if slack else start
+
+    def at(self, epoch: int, index: int) -> Samples:
+        """Return a segment. Raises IndexError beyond the last."""
+        return read_samples(self.room.corpus, self.start(epoch, index), self.crop_samples)
+
+
+@dataclass(frozen=True)
+class Random:
+    """`n` segments an epoch, each at a random place: every place of a track is equally likely.
+
+    `by` "duration": every place of the corpus is equally likely, so a track comes as often as it has places; by
+    "track": every track is equally likely.
+    """
+
+    room: _Room
+    by: By
+    n: int
+    seed: int
+    ends: Int64[np.ndarray, " tracks"] = field(repr=False)
+    """How many places there are up to the end of each track."""
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Ids of the tracks that are too short."""
+        return self.room.left_out
+
+    def __len__(self) -> int:
+        return self.n
+
+    def start(self, epoch: int, index: int) -> int:
+        """Return the sample of the corpus where a segment starts."""
+        _require_index(index, self.n)
+        return self._drawn(_drawn(self.seed, epoch, index)).start
+
+    def at(self, epoch: int, index: int) -> Samples:
+        """Return a segment. Raises IndexError beyond the last."""
+        return self.room.read(self.start(epoch, index))
+
+    def _drawn(self, rng: np.random.Generator) -> "_Place":
+        if self.by == "track":
+            track = int(rng.integers(len(self.ends)))
+            return _Place(track, int(self.room.starts[track] + rng.integers(self.room.n_places[track])))
+        place = int(rng.integers(self.ends[-1]))
+        track = int(np.searchsorted(self.ends, place, side="right"))
+        return _Place(track, int(self.room.starts[track] + self.room.n_places[track] - self.ends[track] + place))
+
+
+class _Place(NamedTuple):
+    track: int
+    start: int
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """`n` pairs an epoch: a segment as `Random` draws it, and one of the same track near by.
+
+    The second starts fewer than `max_gap_samples` from the first, before or after: every such place is equally
+    likely, also the first one's own. None: anywhere in the track. MULE (seed 004, section 2.3): 3 s, under 5 s apart.
+    """
+
+    firsts: Random
+    max_gap_samples: int | None
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Ids of the tracks that are too short."""
+        return self.firsts.room.left_out
+
+    def __len__(self) -> int:
+        return self.firsts.n
+
+    def starts(self, epoch: int, index: int) -> tuple[int, int]:
+        """Return the samples of the corpus where the two segments start."""
+        _require_index(index, self.firsts.n)
+        rng, room = _drawn(self.firsts.seed, epoch, index), self.firsts.room
+        track, first = self.firsts._drawn(rng)
+        lowest = int(room.starts[track])
+        highest = lowest + int(room.n_places[track]) - 1
+        if self.max_gap_samples is not None:
+            lowest = max(lowest, first - self.max_gap_samples + 1)
+            highest = min(highest, first + self.max_gap_samples - 1)
+        return first, int(rng.integers(lowest, highest + 1))
+
+    def at(self, epoch: int, index: int) -> Pair:
+        """Return two segments. Raises IndexError beyond the last."""
+        first, second = self.starts(epoch, index)
+        return Pair(self.firsts.room.read(first), self.firsts.room.read(second))
+
+
+def grid(corpus: Corpus, win_s: float, hop_s: float, *, crop_s: float | None = None, seed: int = 0) -> Grid:
+    """Return the windows of a corpus as a sampler. Windows a track: 1 + (samples − window) // hop.
+
+    `crop_s`: of each window a random piece that long, another each epoch (None: all of it). Raises UserError for
+    lengths that make no sense, DataError where no track is as long as a window.
+    """
+    room = _room(corpus, win_s)
+    hop = _n_samples("hop_s", hop_s, corpus.sample_rate)
+    crop = room.n_samples if crop_s is None else _n_samples("crop_s", crop_s, corpus.sample_rate)
+    if crop > room.n_samples:
+        raise UserError(f"Expected a crop_s within the window of {win_s:g} s, got {crop_s:g} s.")
+    counts = 1 + (room.n_places - 1) // hop
+    return Grid(room, hop, crop, seed, np.concatenate([[0], np.cumsum(counts)]))
+
+
+def random(corpus: Corpus, win_s: float, by: By = "duration", n: int | None = None, *, seed: int = 0) -> Random:
+    """Return `n` segments an epoch at random places.
+
+    `n` None: as many as there are tracks (by "track"), or as many whole windows as fit into them, side by side (by
+    "duration"). Raises UserError for what makes no sense, DataError where no track is as long as a window.
+    """
+    if by not in ("track", "duration"):
+        raise UserError(f"Expected segments by 'track' or by 'duration', got '{by}'.")
+    if n is not None and n < 1:
+        raise UserError(f"Expected n of at least 1 segment an epoch, got {n}.")
+    room = _room(corpus, win_s)
+    whole = sum(track.n_samples // room.n_samples for track in room.tracks)
+    usual = len(room.tracks) if by == "track" else whole
+    return Random(room, by, usual if n is None else n, seed, np.cumsum(room.n_places))
+
+
+def pair(
+    corpus: Corpus,
+    win_s: float,
+    max_gap_s: float | None = 5.0,
+    by: By = "track",
+    n: int | None = None,
+    *,
+    seed: int = 0,
+) -> Pairs:
+    """Return `n` pairs an epoch of segments whose middles are less than `max_gap_s` apart (None: of one track).
+
+    `by` and `n` as `random` takes them.
+    """
+    gap = None if max_gap_s is None else _n_samples("max_gap_s", max_gap_s, corpus.sample_rate)
+    return Pairs(random(corpus, win_s, by, n, seed=seed), gap)
+
+
+def _room(corpus: Corpus, win_s: float) -> _Room:
+    n_samples = _n_samples("win_s", win_s, corpus.sample_rate)
+    tracks = tuple(track for track in corpus.tracks if track.n_samples >= n_samples)
+    left_out = tuple(track.id for track in corpus.tracks if track.n_samples < n_samples)
+    if not tracks:
+        longest = max(corpus.tracks, key=lambda track: track.n_samples)
+        longest_s = longest.n_samples / corpus.sample_rate
+        raise DataError(
+            f"Expected tracks of at least {win_s:g} s, but the longest of {len(corpus.tracks)} in '{corpus.folder}' "
+            f"has {longest_s:.3f} s: {longest.id}. Take a shorter window, or build a corpus of longer tracks."
+        )
+    if left_out:
+        log.warning("%s", too_short(left_out, win_s, len(corpus.tracks)))
+    starts, lengths = (
+        np.array(column, np.int64) for column in zip(*((t.start, t.n_samples) for t in tracks), strict=True)
+    )
+    return _Room(corpus, n_samples, tracks, starts, lengths - n_samples + 1, left_out)
+
+
+def too_short(left_out: Sequence[str], win_s: float, n_tracks: int) -> str:
+    """Say which tracks are left out, the first by name."""
+    more = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
+    named = ", ".join(left_out[:MOST_NAMED])
+    return f"left out, shorter than {win_s:g} s: {len(left_out)} of {n_tracks} tracks: {named}{more}"
+
+
+def _n_samples(name: str, seconds: float, sample_rate: int) -> int:
+    """Return a length in samples, rounded. Raises UserError for one that is no length."""
+    n_samples = round(seconds * sample_rate) if np.isfinite(seconds) else 0
+    if n_samples < 1:
+        raise UserError(f"Expected {name} of at least one sample at {sample_rate} Hz, got {seconds:g} s.")
+    return n_samples
+
+
+def _require_index(index: int, length: int) -> None:
+    if not 0 <= index < length:
+        raise IndexError(f"Expected the index of a segment from 0 to {length - 1}, got {index}.")
+
+
+def _drawn(seed: int, epoch: int, index: int) -> np.random.Generator:
+    return identity.generator("segment", seed, epoch, index)
