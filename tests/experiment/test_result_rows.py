@@ -100,6 +100,14 @@ def test_a_parquet_that_may_not_be_a_copy_is_left_aside(tmp_path: Path, happens:
     assert [one.value for one in results.rows(tmp_path)] == [0.7]
 
 
+def test_a_parquet_that_is_damaged_in_its_middle_is_left_aside(tmp_path: Path) -> None:
+    results.write_rows(tmp_path, [replace(row(), seed=seed) for seed in range(200)])
+    content = bytearray((tmp_path / results.TABLE).read_bytes())
+    content[60:200] = bytes(byte ^ 0xFF for byte in content[60:200])
+    (tmp_path / results.TABLE).write_bytes(content)
+    assert [one.seed for one in results.rows(tmp_path)] == list(range(200))
+
+
 def test_a_parquet_that_is_a_copy_is_what_is_read(tmp_path: Path) -> None:
     results.write_rows(tmp_path, [row()])
     size = (tmp_path / results.ROWS).stat().st_size
