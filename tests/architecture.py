@@ -29,7 +29,7 @@ LINES = (
     ("probes", "representations", "datasets"),
     ("metrics", "deformations", "analysis"),
     ("lookup", "sources", "store", "audio", "places"),
-    ("nouns", "identity", "durable", "containers"),
+    ("nouns", "identity", "durable", "containers", "written"),
     ("errors",),
 )
 HEIGHT = {room: -number for number, line in enumerate(LINES) for room in line}

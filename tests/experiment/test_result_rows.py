@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from earmark.errors import DataError
 from earmark.experiment import results
 from earmark.nouns import Result
 from tests.analysis.test_tables import row
@@ -28,7 +29,8 @@ VALUES = {
     int | None: st.none() | st.integers(0, 9),
     float | None: st.none() | NUMBERS,
 }
-ROWS = st.lists(st.builds(Result, **{name: VALUES[kind] for name, kind in get_type_hints(Result).items()}), max_size=5)
+COLUMNS = {name: VALUES[kind] for name, kind in get_type_hints(Result).items()}
+ROWS = st.lists(st.builds(Result, **(COLUMNS | {"schema": st.just(results.SCHEMA)})), max_size=5)
 
 
 def same(one: Result, other: Result) -> bool:
@@ -106,6 +108,24 @@ def test_a_parquet_that_is_damaged_in_its_middle_is_left_aside(tmp_path: Path) -
     content[60:200] = bytes(byte ^ 0xFF for byte in content[60:200])
     (tmp_path / results.TABLE).write_bytes(content)
     assert [one.seed for one in results.rows(tmp_path)] == list(range(200))
+
+
+@pytest.mark.parametrize("is_copied", [True, False])
+def test_rows_of_another_schema_are_refused(tmp_path: Path, is_copied: bool) -> None:
+    results.write_rows(tmp_path, [row(), replace(row(), schema=2)])
+    if not is_copied:
+        (tmp_path / results.TABLE).unlink()
+    with pytest.raises(DataError, match=r"has rows of schema 2; earmark .* reads schema 1"):
+        results.rows(tmp_path)
+
+
+def test_rows_with_a_column_that_is_not_known_are_refused(tmp_path: Path) -> None:
+    results.write_rows(tmp_path, [row()])
+    text = (tmp_path / results.ROWS).read_text("utf-8").replace('{"run"', '{"mood": 1, "run"', 1)
+    (tmp_path / results.ROWS).write_text(text, "utf-8")
+    os.utime(tmp_path / results.TABLE, ns=(0, 0))
+    with pytest.raises(DataError, match=r"is not a file of this earmark .*'mood'"):
+        results.rows(tmp_path)
 
 
 def test_a_parquet_that_is_a_copy_is_what_is_read(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earmark.experiment import _shape, spec
-from earmark.experiment._shape import Shape
+from earmark.written.shapes import Shape
 from tests.experiment.specimens import EXPERIMENTS, LEAST, WHOLE, parse, with_deformations
 
 SHIPPED = sorted(EXPERIMENTS.glob("*.yml"))

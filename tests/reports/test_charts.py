@@ -80,6 +80,14 @@ def test_a_figure_is_one_image_with_a_text_and_ink_in_the_colour_of_the_page(nam
     assert "white" not in used
 
 
+def test_a_wide_figure_is_not_made_so_small_that_it_cannot_be_read() -> None:
+    wide = grid_of([[0.5] * 16, [0.4] * 16], [f"system {number}" for number in range(16)])
+    root = drawn(heat.heat_map(wide))
+    assert float(root.attrib["width"]) > 600
+    least = figures.SMALLEST * float(root.attrib["width"])
+    assert f"min-width: max(26rem, {least:.0f}px)" in root.attrib["style"]
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_same_figure_is_drawn_the_same_twice(name: str) -> None:
     assert figures.svg(FIGURES[name]) == figures.svg(FIGURES[name])

@@ -18,7 +18,7 @@ from earmark.errors import MissingPart, UserError
 from earmark.experiment import results
 from earmark.experiment.results import Run
 from earmark.nouns import Failure
-from earmark.reports import _scores, _sweeps, page
+from earmark.reports import _pictures, _scores, _sweeps, page
 from earmark.runs.compare import CONSTANT
 from tests.reports.page_runs import HOSTILE, SNR0, run
 from tests.reports.parsed_page import parsed, written
@@ -74,6 +74,13 @@ def test_every_section_has_one_head_and_the_contents_name_it(run: Run, tmp_path:
     for tag, one in found.elements:
         assert tag != "section" or one["aria-labelledby"] in ids
     assert all("scope" in one for tag, one in found.elements if tag == "th")
+
+
+def test_of_one_task_the_overview_is_of_conditions_and_without_a_sweep_nothing_is_said_of_one(run: Run) -> None:
+    overview, robustness = (one for one in _pictures.sections(run, None) if one.name in ("overview", "robustness"))
+    assert overview.lede.startswith("Every system under every condition.")
+    assert overview.pictures[0].head[-2:] == ("clean", SNR0)
+    assert robustness.lede == _pictures.MOVED
 
 
 def test_failures_are_listed_with_their_reasons(run: Run, tmp_path: Path) -> None:

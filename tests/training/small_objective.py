@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from earmark import identity
 from earmark.representations.checkpoint import Contents
 from earmark.representations.objective import Alarm, Measured, Objective, Step
-from earmark.training.pretrain import Training
+from earmark.training.job import Training
 from earmark.training.recipe import Recipe
 from earmark.training.schedules import Schedule
 

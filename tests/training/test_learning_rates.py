@@ -46,5 +46,5 @@ def test_a_run_shorter_than_its_warm_up_only_rises(kind: Kind) -> None:
 
 
 def test_a_warm_up_below_nought_is_refused() -> None:
-    with pytest.raises(UserError, match="warm-up steps of at least 0, got 0.1 and -1"):
+    with pytest.raises(UserError, match=r"warm-up steps of at least 0, got 0\.1 and -1"):
         Schedule(0.1, -1)

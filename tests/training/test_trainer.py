@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,11 +18,13 @@ from torch import Tensor
 from earmark.errors import UserError
 from earmark.identity import seed_for
 from earmark.representations.objective import Objective
-from earmark.training.pretrain import Hardware, Training, fit
+from earmark.training.job import Hardware, Training, Validation
+from earmark.training.schedules import Schedule
 from earmark.training.stream import Stream
-from tests.training.small_objective import made
+from earmark.training.trainer import fit
+from tests.training.small_objective import SmallSegments, made
 
-EXACT = {"precision": "float64"}
+EXACT: dict[str, Any] = {"precision": "float64"}
 
 
 def weights(folder: Path) -> dict[str, Tensor]:
@@ -48,7 +52,7 @@ def by_hand(training: Training) -> tuple[Objective, list[float]]:
         optimiser.zero_grad()
         first = step * recipe.segments_per_step
         segments = stream.between(first, first + recipe.segments_per_step).double()
-        seed = seed_for("objective", recipe.seed, step, 0) % 2**63
+        seed = seed_for("portion", seed_for("objective", recipe.seed, step), 0) % 2**63
         loss = objective(segments, torch.Generator().manual_seed(seed)).loss
         (loss.total / loss.count).backward()
         norms.append(
@@ -78,20 +82,13 @@ def test_portions_change_no_gradient(tmp_path: Path, at_once: int) -> None:
         assert one == pytest.approx(other, rel=1e-10)
 
 
-def test_two_processes_change_no_gradient(tmp_path: Path) -> None:
-    whole = fit(made(tmp_path / "whole", **EXACT), Hardware())
-    split = fit(made(tmp_path / "split", segments_at_once=4, **EXACT), Hardware(n_devices=2))
-
-    assert largest_difference(weights(whole), weights(split)) < 1e-10
-    for one, other in zip(curve(tmp_path / "whole"), curve(tmp_path / "split"), strict=True):
-        assert one == pytest.approx(other, rel=1e-10)
-
-
-def test_portions_of_the_same_place_draw_the_same_on_one_device_and_on_two(tmp_path: Path) -> None:
+def test_two_processes_change_no_gradient_and_draw_the_same_for_the_same_portions(tmp_path: Path) -> None:
     one = fit(made(tmp_path / "one", noise=0.5, segments_at_once=6, **EXACT), Hardware())
     two = fit(made(tmp_path / "two", noise=0.5, segments_at_once=6, **EXACT), Hardware(n_devices=2))
 
     assert largest_difference(weights(one), weights(two)) < 1e-10
+    for first, second in zip(curve(tmp_path / "one"), curve(tmp_path / "two"), strict=True):
+        assert first == pytest.approx(second, rel=1e-10)
 
 
 def test_readers_in_processes_of_their_own_change_nothing(tmp_path: Path) -> None:
@@ -121,6 +118,45 @@ def test_alarms_are_said_once_and_stand_in_the_card(tmp_path: Path) -> None:
     assert card["monitors"]["used_0"] == pytest.approx(sum(one["used_0"] for one in curve(tmp_path)) / 6)
 
 
+def test_held_out_segments_are_measured_at_every_save_and_always_the_same(tmp_path: Path) -> None:
+    training = replace(made(tmp_path, noise=0.5, save_every_steps=2, **EXACT), validation=Validation(SmallSegments, 5))
+    last = fit(training, Hardware())
+    found = json.loads((last / "card.json").read_text())["validation"]
+    objective = training.system.build(0).double()
+    objective.load_state_dict(weights(last))
+    objective.before_step(5)
+    heard = torch.stack([torch.from_numpy(SmallSegments().at(0, index)) for index in range(5)]).double()
+    seed = seed_for("portion", seed_for("validation", 0), 0) % 2**63
+    loss = objective(heard, torch.Generator().manual_seed(seed)).loss
+
+    assert [one["step"] for one in found] == [2, 4, 6]
+    assert found[-1]["loss"] == pytest.approx(float(loss.total / loss.count), rel=1e-12)
+
+
+def test_validation_changes_no_weight(tmp_path: Path) -> None:
+    without = fit(made(tmp_path / "without", noise=0.5), Hardware())
+    validated = replace(made(tmp_path / "with", noise=0.5, save_every_steps=1), validation=Validation(SmallSegments, 5))
+
+    assert largest_difference(weights(without), weights(fit(validated, Hardware()))) == 0.0
+
+
+def test_it_stops_when_validation_is_no_better_any_more_and_keeps_the_best(tmp_path: Path) -> None:
+    # With a rate as high as this nothing is learnt: the first validation is the best, or soon one is.
+    wild = made(tmp_path, n_steps=60, save_every_steps=1, keep_checkpoints=1)
+    recipe = replace(wild.recipe, schedule=Schedule(30.0, 0, "constant"))
+    training = replace(wild, recipe=recipe, validation=Validation(SmallSegments, 5, patience=3))
+    last = fit(training, Hardware())
+    card = json.loads((last / "card.json").read_text())
+    losses = [one["loss"] for one in card["validation"]]
+    best = losses.index(min(losses)) + 1
+
+    assert card["steps"] == best + 3 < 60
+    assert {one.name for one in (tmp_path / "checkpoints").iterdir()} == {
+        f"small-step-{step}" for step in (0, best, best + 3)
+    }
+    assert fit(training, Hardware(), resume=True) == last
+
+
 def test_the_latest_checkpoints_stay_and_that_of_step_0(tmp_path: Path) -> None:
     fit(made(tmp_path, save_every_steps=1, keep_checkpoints=2), Hardware())
 
@@ -136,8 +172,10 @@ def test_what_is_watched_stands_in_files_of_tensorboard(tmp_path: Path) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from earmark.training.pretrain import Hardware, fit
-from tests.training.small_objective import made
+from typing import Any
+from earmark.training.job import Hardware
+from earmark.training.trainer import fit
+from tests.training.small_objective import SmallSegments, made
 
 if __name__ == "__main__":
     training = made(Path(sys.argv[1]), noise=0.5, n_steps=int(sys.argv[2]), segments_at_once=5, save_every_steps=3)
@@ -146,7 +184,7 @@ if __name__ == "__main__":
 
 
 def test_killed_and_resumed_it_ends_with_the_same_bits(tmp_path: Path) -> None:
-    n_steps, cut = 3000, tmp_path / "cut"
+    n_steps, cut = 500, tmp_path / "cut"
     whole = made(tmp_path / "whole", noise=0.5, n_steps=n_steps, segments_at_once=5, save_every_steps=500)
     script = tmp_path / "killed.py"
     script.write_text(KILLED)

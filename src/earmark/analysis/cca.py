@@ -24,6 +24,7 @@ Measure = Literal["pwcca", "svcca", "cca", "cka"]
 NEGLIGIBLE = 1e-10
 """Directions with less than this share of the largest variance are left out: they are rounding."""
 SVCCA_SHARE = 0.99
+BLOCK_FRAMES = 1024
 ROUNDING = 1e-9
 
 
@@ -70,13 +71,16 @@ class Covariances:
 class Moments:
     """Means and centred products of several views of the same frames, gathered piece by piece in float64.
 
-    `pairs`: which views are compared; only their products are kept, so memory is the sum of dim_x · dim_y.
-    Source: Chan, Golub and LeVeque 1983, "Algorithms for Computing the Sample Variance", eq. 2.1.
+    `pairs`: which views are compared; only their products are kept, so memory is the sum of dim_x · dim_y, and a block
+    of frames. Source: Chan, Golub and LeVeque 1983, "Algorithms for Computing the Sample Variance", eq. 2.1.
     """
 
     def __init__(self, pairs: Iterable[tuple[int, int]]) -> None:
         self.n = 0
-        self._pairs = frozenset(pairs)
+        pairs = frozenset(pairs)
+        self._pairs = sorted(pairs | {(view, view) for pair in pairs for view in pair})
+        self._waiting: list[Sequence[Array]] = []
+        self._n_folded = 0
         self._means: list[Array] = []
         self._products: dict[tuple[int, int], Array] = {}
 
@@ -85,29 +89,39 @@ class Moments:
         lengths = {len(view) for view in views}
         if len(lengths) != 1:
             raise UserError(f"Expected views of the same frames, got {', '.join(map(str, sorted(lengths)))} frames.")
-        (n,) = lengths
-        exact = [np.asarray(view, np.float64) for view in views]
-        if not all(np.isfinite(view).all() for view in exact):
+        if not all(np.isfinite(view).all() for view in views):
             raise UserError("Expected finite numbers in every frame, got NaN or infinity. Leave that recording out.")
-        if not n:
-            return
-        means = [view.mean(axis=0) for view in exact]
-        if not self.n:
-            self._means = [np.zeros_like(mean) for mean in means]
-        centred = [view - mean for view, mean in zip(exact, means, strict=True)]
-        shifts = [mean - before for mean, before in zip(means, self._means, strict=True)]
-        together = self.n + n
-        for i, j in self._pairs | {(view, view) for pair in self._pairs for view in pair}:
-            between = np.outer(shifts[i], shifts[j]) * (self.n * n / together)
-            self._products[i, j] = self._products.get((i, j), 0.0) + centred[i].T @ centred[j] + between
-        self._means = [before + shift * (n / together) for before, shift in zip(self._means, shifts, strict=True)]
-        self.n = together
+        self._waiting.append(views)
+        self.n += lengths.pop()
+        if self.n - self._n_folded >= BLOCK_FRAMES:
+            self._fold()
 
     def covariances(self, x: int, y: int) -> Covariances:
         """Return the covariances of two views, by their places. Raises UserError before there are two frames."""
         if self.n < 2:
             raise UserError(f"Expected at least 2 frames to compare views by, got {self.n}. Give more audio.")
+        self._fold()
         return Covariances(self.n, *(self._products[pair] / self.n for pair in ((x, x), (y, y), (x, y))))
+
+    def _fold(self) -> None:
+        """Take what waits into means and products: few large products in place of many small ones."""
+        new, before = self.n - self._n_folded, self._n_folded
+        if not new:
+            return
+        views = [np.concatenate(some).astype(np.float64) for some in zip(*self._waiting, strict=True)]
+        means = [view.mean(axis=0) for view in views]
+        old = self._means or means
+        # The step between the two means is one more row: its products are Chan's correction.
+        weight = np.sqrt(before * new / self.n)
+        rows = [
+            np.concatenate([view - mean, weight * (mean - past)[None]])
+            for view, mean, past in zip(views, means, old, strict=True)
+        ]
+        for i, j in self._pairs:
+            product = rows[i].T @ rows[j]
+            self._products[i, j] = np.add(self._products[i, j], product, out=product) if before else product
+        self._means = [past + (mean - past) * (new / self.n) for mean, past in zip(means, old, strict=True)]
+        self._waiting, self._n_folded = [], self.n
 
 
 def covariances(x: Float[Array, "frames dim_x"], y: Float[Array, "frames dim_y"]) -> Covariances:

@@ -98,7 +98,7 @@ class Grid:
     def _reading(self, show: Show) -> Iterator[str]:
         found = [cell for line in self.cells for cell in line]
         if show == "interval" and self.interval:
-            yield f"{'Mean over seeds ' if self.over_seeds else ''}[{self.interval}]."
+            yield f"Mean over seeds [{self.interval}]." if self.over_seeds else f"{self.interval}."
         if show == "seeds" and any(cell.n_seeds for cell in found):
             yield "Mean over seeds ± their standard deviation (number of seeds); no interval."
         if any(cell.untold for cell in found):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 analyse = typer.Typer(help="Look inside representations: what layers keep, what codes mean.", no_args_is_help=True)
 app.add_typer(analyse, name="analyse")
 
-Audio = Annotated[list[Path] | None, typer.Argument(metavar="[AUDIO...]", help="audio files, or folders of them")]
+Audio = Annotated[list[Path] | None, typer.Argument(metavar="AUDIO...", help="audio files, or folders of them")]
 Dataset = Annotated[str | None, typer.Option(help="the clips of a dataset in place of files")]
 Number = Annotated[int | None, typer.Option(metavar="N", min=1, help="so many recordings alone, always the same")]
 Middle = Annotated[

@@ -1,12 +1,12 @@
 """The verbs of training: what a network learns from."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from earmark.cli.app import app
-from earmark.cli.options import Quiet, cores
+from earmark.cli.options import Quiet, Set, cores
 
 corpus = typer.Typer(help="Make a corpus to train on.", no_args_is_help=True)
 app.add_typer(corpus, name="corpus")
@@ -27,3 +27,23 @@ def build(
 
     is_complete = training.built(sources, out, rate, jobs or cores(), folder, overwrite, quiet)
     raise typer.Exit(0 if is_complete else 3)
+
+
+@app.command()
+def pretrain(
+    file: Annotated[Path, typer.Argument(metavar="CONFIG", help="a file (YAML), or a shipped one by its name: tiny")],
+    corpus_folder: Annotated[Path | None, typer.Option("--corpus", help="the folder of the corpus")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="the folder of it all (default: pretrained/NAME)")] = (
+        None
+    ),
+    resume: Annotated[bool, typer.Option("--resume", help="go on where it was interrupted, even killed")] = False,
+    overrides: Set = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="where to compute")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="how many of them")] = 1,
+    readers: Annotated[int, typer.Option(min=0, help="processes that read segments, for each device")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train a representation from random weights. `path:` and the folder that is printed name it everywhere."""
+    from earmark.show import pretraining
+
+    pretraining.pretrained(file, corpus_folder, out, resume, overrides or (), device, devices, readers, quiet)

@@ -19,10 +19,10 @@ from earmark.experiment._choices import (
 )
 from earmark.experiment._probes import probes
 from earmark.experiment._shape import BlockShape, DatasetShape, RepresentationShape, TaskShape
-from earmark.experiment._yaml import Item
 from earmark.metrics import METRICS
 from earmark.probes.kinds import candidates
 from earmark.tasks import TASKS, Task
+from earmark.written.places import Item
 
 OWN_TASK = "{name: my_task, label: instrument, kind: multiclass}"
 RIVAL = (

@@ -8,10 +8,10 @@ from typing import Literal
 from earmark import identity
 from earmark.deformations import Chain
 from earmark.errors import UserError
-from earmark.experiment._yaml import Place
 from earmark.probes import own_recipe, select
 from earmark.probes.base import AnyRecipe
 from earmark.tasks import Task
+from earmark.written.places import Place
 
 Aggregation = Literal["embedding_mean", "prediction"]
 Statistic = Literal["mean", "std"]

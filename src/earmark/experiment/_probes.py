@@ -8,8 +8,7 @@ from typing import Any
 
 from earmark.errors import UserError
 from earmark.experiment._choices import FILE_KEYS, ProbeChoice
-from earmark.experiment._shape import ProbeShape, example_of
-from earmark.experiment._yaml import Item
+from earmark.experiment._shape import ProbeShape
 from earmark.experiment.presets import is_short, preset
 from earmark.nouns import Kind
 from earmark.probes import logistic, select
@@ -17,6 +16,8 @@ from earmark.probes.base import AnyRecipe
 from earmark.probes.kinds import RECIPES
 from earmark.probes.monitors import LOSSES, criterion, loss_of
 from earmark.probes.recipe import NEVER, Recipe
+from earmark.written.places import Item
+from earmark.written.shapes import example_of
 
 # What a key is in the name of a probe, when it is not the default; a text without a prefix speaks for itself.
 SHORT = {

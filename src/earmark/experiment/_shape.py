@@ -7,18 +7,13 @@ recipe or the preset decides.
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from earmark.deformations import PRESETS, Chain
 from earmark.experiment._choices import Block, Experiment, RepresentationChoice, ShareOf, TaskChoice
 from earmark.nouns import Kind
 from earmark.probes.kinds import RECIPES
-
-
-class Shape(BaseModel):
-    """A mapping of the file: its keys and no others, and no value of another type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+from earmark.written.shapes import Shape
 
 
 def _short(key: str) -> Callable[[object], object]:
@@ -294,19 +289,3 @@ def json_schema() -> dict[str, object]:
     """Return the JSON Schema of experiment files under today's names."""
     schema = ExperimentShape.model_json_schema(mode="validation")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "earmark experiment"}
-
-
-def example_of(model: type[Shape], key: str) -> str:
-    """Return a line of YAML that shows how a key is written."""
-    return f"{key}: {_yaml((model.model_fields[key].examples or [''])[0])}"
-
-
-def _yaml(value: object) -> str:
-    match value:
-        case list():
-            return f"[{', '.join(_yaml(one) for one in value)}]"
-        case dict():
-            return f"{{{', '.join(f'{key}: {_yaml(one)}' for key, one in value.items())}}}"
-        case bool():
-            return str(value).lower()
-    return str(value)

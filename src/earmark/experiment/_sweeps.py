@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from earmark.deformations import Chain, Step, both_ends, swept_name
 from earmark.experiment._shape import RangeShape, StepShape, SweptShape
-from earmark.experiment._yaml import Item
+from earmark.written.places import Item
 
 MOST_VALUES = 100
 ENDS = ("min_", "max_")

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from earmark import deformations
 from earmark.deformations import Step
 from earmark.errors import hint
-from earmark.experiment._yaml import Item
 from earmark.tasks import TASKS
+from earmark.written.places import Item
 
 # By what a mapping describes: old key → ours.
 KEYS: Mapping[str, Mapping[str, str]] = {

@@ -4,8 +4,8 @@ results.jsonl    the rows, one a line: the truth
 results.parquet  the same rows to be read quickly; made with the first, and left aside where it may not be its copy
 """
 
-import io
 import contextlib
+import io
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from typing import get_args, get_type_hints
 
 import polars as pl
 
-from earmark import durable, places
+from earmark import __version__, durable, places
 from earmark.analysis import attributes, tables, writers
 from earmark.analysis.grid import Grid
 from earmark.errors import DataError, UnknownName, UserError
@@ -22,6 +22,7 @@ from earmark.experiment import leaks
 from earmark.experiment.leaks import Audit
 from earmark.nouns import Failure, Result
 
+SCHEMA = 1
 ROWS, TABLE, FAILURES, LEAKAGE = "results.jsonl", "results.parquet", "failures.jsonl", "leakage.json"
 COPY_OF = "earmark.bytes_of_rows"
 """In the head of the Parquet: how many bytes the JSON lines have that it is a copy of."""
@@ -79,9 +80,25 @@ def rows(folder: Path, leave_out: Collection[str] = ()) -> tuple[Result, ...]:
     if _is_copy(folder):
         wanted = [pl.col(name).is_null() for name in leave_out]
         with contextlib.suppress(pl.exceptions.ComputeError):  # damaged in its middle: the lines hold the truth
-            return tuple(Result(*one) for one in pl.scan_parquet(folder / TABLE).filter(*wanted).collect().iter_rows())
-    found = (Result(**json.loads(line)) for line in _lines_of(folder / ROWS))
-    return tuple(row for row in found if all(getattr(row, name) is None for name in leave_out))
+            read = pl.scan_parquet(folder / TABLE).filter(*wanted).collect().iter_rows()
+            return _of_schema(folder, (Result(*one) for one in read))
+    lines = _of_schema(folder, (Result(**json.loads(line)) for line in _lines_of(folder / ROWS)))
+    return tuple(row for row in lines if all(getattr(row, name) is None for name in leave_out))
+
+
+def _of_schema(folder: Path, read: Iterable[Result]) -> tuple[Result, ...]:
+    """Return rows, or raise a DataError where they are not of the schema of today."""
+    try:
+        found = tuple(read)
+    except TypeError as error:  # a column that Result has not
+        raise DataError(f"'{folder / ROWS}' is not a file of this earmark ({__version__}): {error}.") from error
+    other = next((row.schema for row in found if row.schema != SCHEMA), SCHEMA)
+    if other != SCHEMA:
+        raise DataError(
+            f"'{folder / ROWS}' has rows of schema {other}; earmark {__version__} reads schema {SCHEMA}. "
+            "Read it with the earmark that wrote it (environment.json says which)."
+        )
+    return found
 
 
 def _lines_of(file: Path) -> list[bytes]:

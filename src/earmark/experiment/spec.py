@@ -6,8 +6,8 @@
         representations: [logmel, {name: mfcc, pool: [mean, std]}]
         probes: [{preset: mir_ref-fixed, only: [M1, M3]}]
 
-Old names of the thesis and of mir_ref are translated (`_synonyms`), the shape is checked (`_shape`, `_misfit`), and
-what fits is given its meaning (`_build`). Folders are relative to the current folder, files beside the experiment.
+Old names of the thesis and of mir_ref are translated (`_synonyms`), the shape is checked (`_shape`), and what fits
+is given its meaning (`_build`). Folders are relative to the current folder, files beside the experiment.
 """
 
 import io
@@ -21,7 +21,7 @@ from earmark import deformations, lookup, metrics
 from earmark.datasets import names
 from earmark.deformations import Chain, Step
 from earmark.errors import UserError
-from earmark.experiment import _build, _misfit, _shape, _synonyms, _yaml
+from earmark.experiment import _build, _shape, _synonyms
 from earmark.experiment._choices import (
     Block,
     DatasetChoice,
@@ -35,6 +35,8 @@ from earmark.experiment._choices import (
 from earmark.nouns import Kind
 from earmark.probes import kinds
 from earmark.representations import base
+from earmark.written import misfit, places
+from earmark.written.misfit import Form
 
 __all__ = [
     "EXAMPLE_CHAINS",
@@ -60,6 +62,12 @@ SHIPPED = Path(__file__).parents[1] / "experiments"
 # Datasets that are the user's own: their folder or file must be there.
 OWN_DATA = ("folder", "manifest")
 
+FORM = Form(
+    _shape.ExperimentShape,
+    "experiments: [{task: studio_family, representations: [logmel], probes: [mir_ref-fixed]}]",
+    named=("task", "datasets", "representations", "probes"),
+)
+
 json_schema = _shape.json_schema
 
 
@@ -71,7 +79,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     Raises SpecError with file:line:column ("--set" for an override), UserError when there is no file.
     """
     file = SHIPPED / f"{path.stem}.yml" if not path.exists() and path.name in _shipped_names() else path
-    return _experiment(_yaml.read(file, _synonyms.LISTS), file, overrides)
+    return _experiment(places.read(file, _synonyms.LISTS), file, overrides)
 
 
 def _shipped_names() -> set[str]:
@@ -80,14 +88,14 @@ def _shipped_names() -> set[str]:
 
 def parse(text: str, path: Path, overrides: Sequence[str] = ()) -> Experiment:
     """Return the experiment of a text; `path` is what errors name, and where WORD.yml files are looked for."""
-    return _experiment(_yaml.parse(text, path, _synonyms.LISTS), path, overrides)
+    return _experiment(places.parse(text, path, _synonyms.LISTS), path, overrides)
 
 
-def _experiment(root: _yaml.Item, path: Path, overrides: Sequence[str]) -> Experiment:
+def _experiment(root: places.Item, path: Path, overrides: Sequence[str]) -> Experiment:
     for number, text in enumerate(overrides, start=1):
-        _yaml.override(root, text, number, _synonyms.NEW_NAMES)
+        places.override(root, text, number, _synonyms.NEW_NAMES)
     notes = _synonyms.translate(root)
-    shape = _misfit.fitted(root)
+    shape = misfit.fitted(root, FORM)
     items = root.fields["experiments"].entries
     blocks: list[Block] = []
     for one, item in zip(shape.experiments, items, strict=True):

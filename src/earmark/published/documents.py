@@ -15,7 +15,8 @@ from earmark.deformations import CLEAN
 class Column:
     """What the numbers of a column are of, in the words of a result row; None: not one of ours, or any.
 
-    `fold` "mean": the mean over all folds. `scale` makes a printed number a score. `never` says why no row can stand beside it.
+    `fold` "mean": the mean over all folds. `scale` makes a printed number a score. `never` says why no row can stand
+    beside it.
     """
 
     name: str

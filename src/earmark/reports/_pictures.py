@@ -1,6 +1,6 @@
 """The figures of a run, in sections of its page, each with the same numbers as a table."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from earmark.analysis import series
@@ -10,6 +10,7 @@ from earmark.deformations import CLEAN
 from earmark.errors import DataError
 from earmark.experiment import costs
 from earmark.experiment.results import Run
+from earmark.nouns import Result
 from earmark.reports import _sweeps, charts, heat, rank_diagram
 from earmark.reports._provenance import whole
 from earmark.reports._scores import Scores, scores
@@ -21,12 +22,15 @@ MOST_HEAT_LINES = 40
 MOST_PLOTS = 12
 """Of one kind on a page: a run of a hundred tasks has its numbers in the tables."""
 
+SEVERAL = "Every system on every task. Colours compare systems within a task, since metrics differ."
+ONE = "Every system under every condition. Colours compare systems under the same one."
 LOST = "What is lost as audio is deformed ever more."
 MOVED = (
-    "Embeddings move, too. Drift is the mean cosine distance from a clip to its deformed self; relative drift counts "
-    "it in distances between different clips, so that 1 is as far as another clip. Self-retrieval is the share of "
-    "deformed clips of which no clean clip is nearer than their own. Equivariance is the share of the movement that a "
-    "linear map foresees on clips it was not fitted on; constant shift the share that one shift for all clips foresees."
+    "Deformed audio moves embeddings. Drift is the mean cosine distance from a clip to its deformed self; relative "
+    "drift counts it in distances between different clips, so that 1 is as far as another clip. Self-retrieval is the "
+    "share of deformed clips of which no clean clip is nearer than their own. Equivariance is the share of the move "
+    "that a linear map foresees on clips it was not fitted on; constant shift the share that one shift for all clips "
+    "foresees."
 )
 
 
@@ -60,7 +64,7 @@ def sections(run: Run, comparison: Comparison | None) -> tuple[Section, ...]:
         _of_pictures(
             "overview",
             "At a glance",
-            "Every system on every task, on clean audio. Colours compare systems within a task, since metrics differ.",
+            SEVERAL if len(_tasks(rows)) > 1 else ONE,
             [*_heat_map(run), *_ranks(comparison)],
         ),
         _of_plots(
@@ -127,7 +131,7 @@ def _framed(
 def _heat_map(run: Run) -> Iterator[Picture]:
     """Yield systems by tasks on clean audio, or by conditions where there is one task; none where there is nothing."""
     scored = whole(run)
-    tasks = {(row.task, row.dataset, row.split) for row in scored}
+    tasks = _tasks(scored)
     heard = list(dict.fromkeys(row.deformation for row in scored))
     usual = CLEAN.name if CLEAN.name in heard else (heard or [""])[0]
     column_by = ("task",) if len(tasks) > 1 else ("deformation",)
@@ -142,6 +146,10 @@ def _heat_map(run: Run) -> Iterator[Picture]:
         head = (*grid.row_by, *(", ".join(one) for one in grid.column_heads))
         lines = ((*head, *texts) for head, texts in zip(grid.row_heads, grid.texts("interval"), strict=True))
         yield _framed(heat.heat_map(grid), grid.title, grid.remarks("value"), head, tuple(lines))
+
+
+def _tasks(rows: Iterable[Result]) -> set[tuple[str, str, str]]:
+    return {(row.task, row.dataset, row.split) for row in rows}
 
 
 def _ranks(comparison: Comparison | None) -> Iterator[Picture]:
@@ -167,7 +175,7 @@ def _robustness(run: Run) -> Section:
     except DataError:  # neither a sweep nor a deformation in this run
         grids = ()
     drawn = [_picture(one, charts.plot) for one in plots[:MOST_PLOTS]]
-    lede = f"{LOST} {MOVED if grids else ''}".strip()
+    lede = " ".join(said for said, shown in ((LOST, plots), (MOVED, grids)) if shown)
     section = _of_pictures("robustness", "Robustness", lede, drawn, len(plots))
     return _with_grids(section, grids)
 

@@ -29,6 +29,8 @@ LONGEST_PIXELS = 230
 WIDTH_PIXELS = 480
 BAR_PIXELS = 18
 PNG_SCALE = 2.0
+SMALLEST = 0.75
+"""Of its own size: a wider figure is scrolled in a page, for its words could not be read."""
 PARTS = {"train": "#3f7fb8", "valid": "#b8860b", "test": "#c2452d", "no part": "#8a8a8a"}
 SVG = "http://www.w3.org/2000/svg"
 JOINTS = re.compile(r".+?(?:[-_:/→]+|$)")
@@ -175,7 +177,8 @@ def svg(figure: Figure) -> str:
     root = _drawn(figure)
     for element in root.iter():
         _recolour(element, "currentColor")
-    root.set("style", "max-width: 100%; height: auto; overflow: visible")
+    least = SMALLEST * float(root.get("width", "0").removesuffix("px"))
+    root.set("style", f"max-width: 100%; min-width: max(26rem, {least:.0f}px); height: auto; overflow: visible")
     return ElementTree.tostring(root, encoding="unicode")
 
 

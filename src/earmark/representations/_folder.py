@@ -79,7 +79,7 @@ def _receptive_field(kernels: tuple[int, ...], strides: tuple[int, ...]) -> int:
 
 KINDS: Mapping[str, Callable[[Saved], Representation]] = {
     "wav2vec2": partial(_speech_of, "Wav2Vec2", "wav2vec2."),
-    mel.KIND: partial(_speech_of, "Wav2Vec2", "wav2vec2."),
+    mel.MODEL_TYPE: partial(_speech_of, "Wav2Vec2", "wav2vec2."),
     "hubert": partial(_speech_of, "Hubert", "hubert."),
     "data2vec-audio": partial(_speech_of, "Data2VecAudio", "data2vec_audio."),
     "wavlm": partial(_speech_of, "WavLM", "wavlm."),

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from earmark.errors import MissingPart, UserError
 from earmark.nouns import Card
-from earmark.representations import _weights
+from earmark.representations import _weights, checkpoint
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 UNKNOWN = "unknown: see its page"
@@ -72,17 +72,18 @@ class Saved:
     def card(self, like: Card, network: nn.Module) -> Card:
         """Return the card of a network that hears and answers as `like` says.
 
-        What it learnt, and under which licence, a folder does not tell.
+        What it learnt, and under which licence, only a checkpoint of ours tells.
         """
+        origin = checkpoint.origin(self.folder)
         read = [one for one in (self.folder / CONFIG, self.folder / PREPROCESSOR) if one.is_file()]
         return replace(
             like,
             name=self.name,
             version=1,
             n_parameters=sum(one.numel() for one in network.parameters()),
-            trained_on=UNKNOWN,
-            objective=UNKNOWN,
-            licence=UNKNOWN,
+            trained_on=origin.trained_on if origin else UNKNOWN,
+            objective=origin.objective if origin else UNKNOWN,
+            licence=origin.licence if origin else UNKNOWN,
             commercial=False,
             bibtex="",
             verified="parity",

@@ -13,7 +13,6 @@ from earmark.experiment import costs, results
 from earmark.experiment.costs import Cost
 from earmark.experiment.results import Run
 from earmark.nouns import Result
-from earmark.runs import degradation
 
 COST, ROBUSTNESS = layouts.APART
 COST_COLUMNS = {
@@ -57,7 +56,8 @@ def tables(
     if preset == COST:
         return (_costs(known),)
     if preset == ROBUSTNESS:
-        return degradation.tables([run.folder if isinstance(run, Run) else run for run in known], metric, average)
+        # not imported here: what it needs takes seconds to start, and the other tables do without
+        raise UserError(f"The tables of '{ROBUSTNESS}' are made by earmark.runs.degradation.tables(folders).")
     layout, frozen = _layout(preset, rows, columns), freeze or {}
     leave_out = [name for name in ("seed", "label") if name not in layout.names and name not in frozen]
     if deviations and "seed" in leave_out:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from earmark import durable
+from earmark.analysis import escapes
 from earmark.analysis.codes import arranged
 from earmark.catalogue.codes import CodeRow, Codes
 from earmark.catalogue.layers import Layers
@@ -45,8 +46,11 @@ def layers(found: Layers, plot: Path | None, out: Path | None, as_json: bool) ->
     written = {"recordings": found.recordings, "middle_s": found.middle_s, "rows": rows, "notes": list(found.notes)}
     _write(rows, written, LAYER_COLUMNS, out, as_json)
     first = rows[0]
-    weighting = f", weighted by {first['weighting']}" if first["weighting"] else ""
-    remark(f"{first['measure']}{weighting} with {first['against']}; {found.recordings}")
+    weighting = f" (weighting: {first['weighting']})" if first["weighting"] else ""
+    remark(
+        f"{first['measure']}{weighting} of each layer with {first['against']}: {first['n_frames']:,} frames of "
+        f"{first['n_recordings']:,} recordings ({found.recordings}); by_others, by_gaussians: what chance gives"
+    )
     for note in found.notes:
         remark(f"note: {note}")
     failures(found.failures)
@@ -137,9 +141,9 @@ def _json(whole: Row, _: Sequence[Row]) -> bytes:
 
 def _csv(_: Row, rows: Sequence[Row]) -> bytes:
     held = io.StringIO()
-    writer = csv.DictWriter(held, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
+    lines = csv.writer(held, lineterminator="\n")
+    for line in (list(rows[0]), *(row.values() for row in rows)):
+        lines.writerow(escapes.csv(one) if isinstance(one, str) else one for one in line)
     return held.getvalue().encode()
 
 

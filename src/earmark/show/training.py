@@ -62,7 +62,7 @@ def corpus_description(folder: str, as_json: bool) -> None:
         ("lengths", f"{least:.2f} – {greatest:.2f} s, median {median:.2f} s"),
         *(("licence", f"{name}: {hours:,.2f} h") for name, hours in found.licences.items()),
         ("clipped", f"{found.n_clipped:,} samples of {found.n_clipped_tracks:,} tracks"),
-        ("twice", f"{found.n_twice:,} tracks have the samples of another"),
+        ("twice", f"{found.n_twice:,} tracks are copies of another"),
         ("left out", f"{len(found.left_out):,} clips"),
         *(("", f"{clip}: {reason}") for clip, reason in found.left_out.items()),
         *(("note", note) for note in found.notes),

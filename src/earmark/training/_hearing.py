@@ -1,7 +1,7 @@
 """From a file to the int16 samples of a track, or why it cannot be one. Many at once, in order."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -68,7 +68,7 @@ def hear(wanted: Wanted, sample_rate: int) -> Heard | Failure:
     return Heard(wanted, found, sha256)
 
 
-def hear_all(wanted: Iterable[Wanted], sample_rate: int, jobs: int) -> Iterator[Heard | Failure]:
+def hear_all(wanted: Iterable[Wanted], sample_rate: int, jobs: int) -> Generator[Heard | Failure]:
     """Yield what becomes of each, in order; `jobs` threads decode, and at most jobs + 1 tracks are held at once.
 
     Threads will do: decoding, resampling and hashing let go of the interpreter.

@@ -87,7 +87,7 @@ class Journal:
             self.failures.append(one)
             self._lines.append(lines.line({"failure": asdict(one)}))
         else:
-            stored = one.quantised.samples.astype(SAMPLE, copy=False).tobytes()
+            stored = one.quantised.samples.astype(SAMPLE, copy=False).data.cast("B")
             start = self.tracks[-1].end if self.tracks else 0
             track = Track(
                 one.wanted.id,

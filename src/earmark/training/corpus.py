@@ -6,7 +6,7 @@ card names a corpus by its `key`.
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -157,8 +157,8 @@ def held_out(corpus: Corpus, share: float, seed: int = 0) -> tuple[Corpus, Corpu
 def _write(folder: Path, listing: Listing, sample_rate: int, jobs: int, bar: Bar) -> None:
     journal = Journal(folder, listing.key)
     todo = listing.wanted[journal.n_done :]
-    with bar("corpus", len(todo)) as progress:
-        for one in hear_all(todo, sample_rate, jobs):
+    with bar("corpus", len(todo)) as progress, closing(hear_all(todo, sample_rate, jobs)) as heard:
+        for one in heard:
             journal.add(one)
             progress.advance(1, 0.0 if isinstance(one, Failure) else len(one.quantised.samples) / sample_rate)
     journal.flush()

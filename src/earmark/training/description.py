@@ -17,7 +17,7 @@ class CorpusDescription:
     """What is in a corpus. Lengths are (least, median, greatest); `licences` maps each to its hours.
 
     `n_clipped_tracks` have samples beyond ±1 that were clipped, `n_clipped` of them in all. `n_twice` are tracks that
-    have the samples of another one. `left_out` maps a clip to the reason.
+    are copies of another: of the same bytes. `left_out` maps a clip to the reason.
     """
 
     folder: str
@@ -40,7 +40,7 @@ def describe(folder: str) -> CorpusDescription:
     """Return the numbers of the corpus in a folder. Raises DataError where there is none."""
     found = corpora.open(folder)
     lengths_s = np.array([track.n_samples for track in found.tracks]) / found.sample_rate
-    contents = Counter((track.n_samples, track.crc32) for track in found.tracks)
+    contents = Counter((track.sha256, track.n_samples, track.crc32) for track in found.tracks)
     clipped = [track.n_clipped for track in found.tracks if track.n_clipped]
     return CorpusDescription(
         folder=str(folder),

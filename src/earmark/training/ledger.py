@@ -8,7 +8,7 @@ import io
 import json
 import pickle
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,14 @@ class State:
     optimiser: Mapping[str, Any] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
+    validations: list[dict[str, float]] = field(default_factory=list)
+    is_stopped: bool = False
+
+    @property
+    def best(self) -> int:
+        """The number of the validation with the lowest loss, the first of equal ones."""
+        losses = [one["loss"] for one in self.validations]
+        return losses.index(min(losses)) if losses else 0
 
     def remember(self, reading: dict[str, float]) -> None:
         """Add a step's reading and forget what nobody will ask for."""
@@ -54,7 +62,8 @@ class State:
     def summary(self) -> dict[str, float]:
         """Return the mean of what was read in the latest steps, at most a hundred."""
         latest = self.history[-SUMMED_UP:]
-        return {name: sum(one[name] for one in latest) / len(latest) for name in (latest[-1] if latest else ())}
+        names = [name for name in latest[-1] if name != "step"] if latest else []
+        return {name: sum(one[name] for one in latest) / len(latest) for name in names}
 
 
 @dataclass(frozen=True)
@@ -101,12 +110,15 @@ class Ledger:
         """Add a step's reading to the curve."""
         durable.append(self.folder / CURVE, _line(reading).encode(), sync=False)
 
-    def checkpoint(self, step: int, contents: Contents, card: Mapping[str, object], keep: int) -> Path:
-        """Write the checkpoint of a step, remove all but the latest `keep` and that of step 0, and return its folder."""
+    def checkpoint(
+        self, step: int, contents: Contents, card: Mapping[str, object], keep: int, also: Collection[int] = (0,)
+    ) -> Path:
+        """Write the checkpoint of a step and return it; the latest `keep` stay, and those of the steps in `also`."""
         folder = self.folder / CHECKPOINTS / f"{self.name}-step-{step}"
         checkpoint.write(folder, contents, card)
-        for old in sorted(self.checkpoints(), key=_step_of)[1:-keep]:
-            shutil.rmtree(old)
+        for old in self.checkpoints()[:-keep]:
+            if _step_of(old) not in also:
+                shutil.rmtree(old)
         return folder
 
     def checkpoints(self) -> list[Path]:

@@ -23,7 +23,7 @@ class Recipe:
     """Training in numbers.
 
     A step sees `segments_per_step` segments, over all devices together. A device takes `segments_at_once` at a time,
-    which decides its memory and, but for rounding, nothing else. `clip_norm` bounds the gradient of a step; None:
+    which decides its memory; what is drawn differs, the rule of a step does not. `clip_norm` bounds the gradient of a step; None:
     nothing does. `keep_checkpoints` counts the latest; that of step 0 is kept besides.
     """
 

@@ -1,6 +1,7 @@
 """The network starts as in the published code, with its dropouts, and what is saved of it is read by others."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,16 @@ def test_the_temperature_falls_to_a_half_at_277_thousand_steps(step: int, expect
     assert ours.temperature == Temperature().at(step)
 
 
+def test_the_numbers_are_those_of_base() -> None:
+    ours = {one.name: getattr(BASE, one.name) for one in fields(BASE) if one.name != "network"}
+    assert ours == {
+        **{"mask_probability": 0.65, "mask_frames": 10, "least_spans": 2, "negatives": 100, "negatives_across": 0},
+        **{"logit_temperature": 0.1, "diversity_weight": 0.1, "penalty_weight": 10.0, "gradient_factor": 0.1},
+        **{"temperature": Temperature(2.0, 0.999995, 0.5), "normalised": False},
+    }, "wav2vec2_base_librispeech.yaml of the published code"
+    assert BASE.network.items() >= {"num_codevector_groups": 2, "num_codevectors_per_group": 320}.items()
+
+
 def test_dropouts_are_those_of_base() -> None:
     model = Wav2Vec2(BASE.reshaped(num_hidden_layers=1))._model
     block = model.wav2vec2.encoder.layers[0]
@@ -116,7 +127,7 @@ def test_transformers_and_path_read_what_was_trained(tmp_path: Path) -> None:
 def test_a_folder_of_the_mel_variant_is_read_by_path(tmp_path: Path) -> None:
     ours = Wav2Vec2(MEL_TINY).eval()
     ours.prepare(reference.music(2, 16000))
-    read = base.load(f"path:{saved(ours, tmp_path, mel.KIND)}")
+    read = base.load(f"path:{saved(ours, tmp_path, mel.MODEL_TYPE)}")
     segments = reference.music(1, 16000, seed=3)
     with torch.no_grad():
         expected = ours._model.wav2vec2(_speech.zero_mean_unit_variance(segments)).last_hidden_state

@@ -170,6 +170,22 @@ def test_everything_random_comes_from_the_generator() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "place", ["wav2vec2.feature_projection.dropout", "dropout_features", "wav2vec2.encoder.dropout"]
+)
+def test_every_dropout_outside_the_blocks_is_applied_in_training_only(place: str) -> None:
+    ours, segments = Wav2Vec2(reference.miniature()), reference.music(2, N_SAMPLES)
+    draws = drawn(ours, segments)
+    losses = []
+    for probability, is_training in ((0.0, True), (0.5, True), (0.0, False), (0.5, False)):
+        dropout = ours.train(is_training).get_submodule(f"network.{place}")
+        assert isinstance(dropout, nn.Dropout)
+        dropout.p = probability
+        losses.append(float(ours.measure(segments, draws).loss.total.detach()))
+    assert losses[0] != losses[1]
+    assert losses[0] == losses[2] == losses[3]
+
+
 def test_dropped_blocks_are_about_as_many_as_asked_for_and_get_no_gradient() -> None:
     ours = Wav2Vec2(reference.miniature(network={"layerdrop": 0.3}))
     kept = torch.stack([ours.draw(1, 74, seeded(seed)).kept for seed in range(300)])

@@ -16,7 +16,7 @@ from earmark.errors import UserError
 from earmark.representations import _speech
 from earmark.representations._spectrogram import FilteredPower
 
-KIND = "wav2vec2-mel"  # the model_type of its config.json: transformers has no class for it
+MODEL_TYPE = "wav2vec2-mel"  # of config.json: transformers has no such class, and says so
 FRONT_END = "front_end"  # the setting that says so; transformers keeps it in config.json and does not read it
 SAMPLE_RATE, N_FFT, HOP_SAMPLES, N_MELS = 16000, 1024, 320, 128
 LOWEST_HZ, HIGHEST_HZ = 40.0, 7600.0

@@ -30,6 +30,7 @@ class Place(NamedTuple):
     column: int
 
     def error(self, message: str) -> SpecError:
+        """Return an error that names this place."""
         return SpecError(message, *self)
 
 
@@ -74,6 +75,7 @@ class Item:
             yield from item.walk((*path, key))
 
     def error(self, message: str) -> SpecError:
+        """Return an error that names the place of this value."""
         return self.place.error(message)
 
     @contextmanager
@@ -87,24 +89,24 @@ class Item:
             raise self.error(str(error)) from error
 
 
-def read(file: Path, lists: Collection[str]) -> Item:
-    """Return the content of a file. Raises SpecError, or UserError when the file cannot be read."""
+def read(file: Path, lists: Collection[str], what: str = "an experiment") -> Item:
+    """Return the content of a file, `what` by name. Raises SpecError, or UserError when the file cannot be read."""
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise SpecError(f"Expected UTF-8 text, got a byte that is none: {error.reason}.", file, 1, 1) from error
     except OSError as error:
         near = hint(file.name, [path.name for path in file.absolute().parent.glob("*.y*ml")])
-        raise UserError(f"Expected an experiment file at '{file}': {error.strerror}.{near}") from error
-    return parse(text, file, lists)
+        raise UserError(f"Expected {what} file at '{file}': {error.strerror}.{near}") from error
+    return parse(text, file, lists, what)
 
 
-def parse(text: str, file: Path, lists: Collection[str] = ()) -> Item:
+def parse(text: str, file: Path, lists: Collection[str] = (), what: str = "an experiment") -> Item:
     """Return the content of a text. A word in capitals under a key in `lists` is read from beside `file`.
 
     WORD.yml is looked for beside the file, then in the folder of the file's own name. Raises SpecError.
     """
-    item = _Reader(str(file)).read(text)
+    item = _Reader(str(file), what=what).read(text)
     for key, below in _under(item, lists):
         if isinstance(below.value, str) and CAPITALS.fullmatch(below.value):
             below.value = _included(below, key, file)
@@ -136,6 +138,7 @@ class _Reader:
     file: str
     line: int = 1
     column: int = 1
+    what: str = "an experiment"
 
     def read(self, text: str) -> Item:
         yaml = YAML(typ="safe", pure=True)
@@ -143,7 +146,7 @@ class _Reader:
         try:
             node = yaml.compose(text)
             if node is None:
-                raise SpecError("Expected an experiment, got an empty file.", self.file, self.line, self.column)
+                raise SpecError(f"Expected {self.what}, got an empty file.", self.file, self.line, self.column)
             return self._item(node, yaml.constructor, ())
         except MarkedYAMLError as error:
             raise self._place(error.problem_mark or error.context_mark).error(_said(error, text)) from error

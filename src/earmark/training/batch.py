@@ -1,0 +1,72 @@
+"""A batch in portions: what is measured of it, and the gradient, are those of the whole."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from earmark import identity
+from earmark.representations.objective import Measured, Objective, Step, added
+
+Sum = Callable[[Tensor], Tensor]
+"""Adds a tensor over all devices."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one device hears of a batch, and in which portions (positions count over all devices).
+
+    `is_split`: there are several portions, over all devices. `seed` and the place of a portion decide what is drawn.
+    """
+
+    segments: Float[Tensor, "segments samples"]
+    portions: tuple[range, ...]
+    is_split: bool
+    seed: int
+
+    def parts(self, like: Tensor) -> Iterator[tuple[Float[Tensor, "segments samples"], torch.Generator]]:
+        """Yield each portion as `like` is, on its device, with a new generator."""
+        first = self.portions[0].start
+        for portion in self.portions:
+            seed = identity.seed_for("portion", self.seed, portion.start) % 2**63  # what torch takes
+            part = self.segments[portion.start - first : portion.stop - first]
+            yield part.to(like.device, like.dtype, non_blocking=True), torch.Generator().manual_seed(seed)
+
+
+def measure(objective: Objective, batch: Batch, sum_: Sum, learn: Callable[[Tensor], object] | None = None) -> Step:
+    """Return loss and monitors over all portions of all devices, in double precision and without gradient.
+
+    `learn` is given the loss of each portion, to add its gradient; without it none is computed.
+    """
+    like = next(objective.parameters())
+    whole = _survey(objective, batch, like, sum_)
+    steps = []
+    for part, generator in batch.parts(like):
+        with torch.set_grad_enabled(learn is not None):
+            one = objective(part, generator, whole)
+        if learn is not None:
+            learn(one.loss.total)
+        steps.append(Step(_exact(one.loss), {name: _exact(value) for name, value in one.monitors.items()}))
+    monitors = {name: _everywhere(added(one.monitors[name] for one in steps), sum_) for name in steps[0].monitors}
+    return Step(_everywhere(added(one.loss for one in steps), sum_), monitors)
+
+
+@torch.no_grad()
+def _survey(objective: Objective, batch: Batch, like: Tensor, sum_: Sum) -> Measured | None:
+    """Return what the loss must know of the whole batch; None: nothing."""
+    if not batch.is_split:
+        return None
+    found = [objective.survey(part, generator) for part, generator in batch.parts(like)]
+    known = [one for one in found if one is not None]
+    return _everywhere(added(known), sum_) if known else None
+
+
+def _everywhere(measured: Measured, sum_: Sum) -> Measured:
+    return Measured(sum_(measured.total), sum_(measured.count))
+
+
+def _exact(measured: Measured) -> Measured:
+    # Counts of samples outgrow single precision.
+    return Measured(measured.total.detach().double(), measured.count.detach().double())
