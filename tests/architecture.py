@@ -51,6 +51,7 @@ WRAPPED = {
     "mirdata": "datasets",
     "mir_eval": "metrics",
     "typer": "cli",
+    "lightning": "training",
     "ray": "experiment",
     "submitit": "experiment",
     "streamlit": "reports",

@@ -59,10 +59,15 @@ class SmallObjective(Objective):
         n_all = float(len(used) if whole is None else whole.count)
         # d/dp of n_all · Σ p²: each portion adds its own share of the gradient.
         total = total + 2.0 * ((of_all / n_all).detach() * used).sum()
-        return Step(Measured(total, count), {"used": Measured(used.sum(0).detach(), used.new_tensor(len(used)))})
+        watched = {
+            "used": Measured(used.sum(0).detach(), used.new_tensor(len(used))),
+            "size": Measured(hidden.detach().square().sum(), count),  # the very tensor that the loss counts by
+        }
+        return Step(Measured(total, count), watched)
 
     def read(self, means: Mapping[str, Tensor]) -> dict[str, float]:
-        return {f"used_{number}": float(mean) for number, mean in enumerate(means["used"])}
+        used = {f"used_{number}": float(mean) for number, mean in enumerate(means["used"])}
+        return {**used, "size": float(means["size"])}
 
     def alarms(self, history: Sequence[Mapping[str, float]]) -> tuple[Alarm, ...]:
         step = int(history[-1]["step"])

@@ -130,7 +130,7 @@ def test_held_out_segments_are_measured_at_every_save_and_always_the_same(tmp_pa
     loss = objective(heard, torch.Generator().manual_seed(seed)).loss
 
     assert [one["step"] for one in found] == [2, 4, 6]
-    assert found[-1]["loss"] == pytest.approx(float(loss.total / loss.count), rel=1e-12)
+    assert found[-1]["loss"] == pytest.approx((loss.total / loss.count).item(), rel=1e-12)
 
 
 def test_validation_changes_no_weight(tmp_path: Path) -> None:

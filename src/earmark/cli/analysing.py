@@ -22,6 +22,10 @@ Middle = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", min=0, help="of a recording, so much of its middle (default: 4; 0: all of it)"),
 ]
+Weighting = Annotated[
+    Literal["x", "y", "smaller", "mean"],
+    typer.Option(help="of PWCCA: what weighs is what layers are held against (x), the layer (y), the smaller, or both"),
+]
 Plot = Annotated[Path | None, typer.Option(help="draw it: FILE.svg, .png, .html or .json")]
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="write every number: FILE.json or .csv")]
 
@@ -38,10 +42,7 @@ def layers(
     ] = "0",
     against_layer: Annotated[int, typer.Option(min=0, help="where --against is a representation: its layer")] = 0,
     measure: Annotated[Literal["pwcca", "svcca", "cca", "cka"], typer.Option()] = "pwcca",
-    weighting: Annotated[
-        Literal["x", "y", "smaller", "mean"],
-        typer.Option(help="of PWCCA: what weighs is what layers are held against (x), the layer (y), …"),
-    ] = "smaller",
+    weighting: Weighting = "smaller",
     dataset: Dataset = None,
     folder: Folder = None,
     clips: Number = None,

@@ -76,6 +76,7 @@ class Variant:
             version=RECIPE.removeprefix("studio "),
             status="built-in",
             licence=f"rendered here with {font}",
+            redistributable=self.is_fluid,  # GPL asks more of whoever passes audio on than a page can promise
             bibtex="",
             audio="WAV, 48 kHz, stereo",
             n_clips=432 if self.is_pieces else n_notes,

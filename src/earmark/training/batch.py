@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 
 from earmark import identity
 from earmark.representations.objective import Measured, Objective, Step, added
@@ -53,6 +54,11 @@ def measure(objective: Objective, batch: Batch, sum_: Sum, learn: Callable[[Tens
     return Step(_everywhere(added(one.loss for one in steps), sum_), monitors)
 
 
+def gradient_norm(part: nn.Module) -> float:
+    """Return the Euclidean norm of the gradients of a part, 0 where it has none."""
+    return float(get_total_norm([one.grad for one in part.parameters() if one.grad is not None]))
+
+
 @torch.no_grad()
 def _survey(objective: Objective, batch: Batch, like: Tensor, sum_: Sum) -> Measured | None:
     """Return what the loss must know of the whole batch; None: nothing."""
@@ -64,7 +70,8 @@ def _survey(objective: Objective, batch: Batch, like: Tensor, sum_: Sum) -> Meas
 
 
 def _everywhere(measured: Measured, sum_: Sum) -> Measured:
-    return Measured(sum_(measured.total), sum_(measured.count))
+    # Devices add in place, and an objective may give one tensor under several names.
+    return Measured(sum_(measured.total.clone()), sum_(measured.count.clone()))
 
 
 def _exact(measured: Measured) -> Measured:

@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from earmark.errors import UserError, hint
 from earmark.training import systems
 from earmark.training.recipe import Adam, Precision, Recipe
 from earmark.training.schedules import Kind, Schedule
@@ -143,6 +144,11 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Pretraining:
     """
     shipped = SHIPPED / f"{path.stem}.yml"
     is_bare = not path.exists() and path.name == str(path) and shipped.is_file()
+    if not path.exists() and not is_bare:
+        names = sorted(one.stem for one in SHIPPED.glob("*.yml"))
+        raise UserError(
+            f"Expected {WHAT} file at '{path}', there is none.{hint(path.stem, names)} Shipped: {', '.join(names)}."
+        )
     root = places.read(shipped if is_bare else path, (), WHAT)
     for number, text in enumerate(overrides, start=1):
         places.override(root, text, number, {})

@@ -22,9 +22,10 @@ class Adam:
 class Recipe:
     """Training in numbers.
 
-    A step sees `segments_per_step` segments, over all devices together. A device takes `segments_at_once` at a time,
-    which decides its memory; what is drawn differs, the rule of a step does not. `clip_norm` bounds the gradient of a step; None:
-    nothing does. `keep_checkpoints` counts the latest; that of step 0 is kept besides.
+    A step sees `segments_per_step` segments, over all devices together. A device takes `segments_at_once` at a time:
+    that decides its memory, and what is drawn for whom, but not the rule of a step. `clip_norm` bounds the gradient of
+    a step; None: nothing does. `keep_checkpoints` counts the latest; those of step 0 and of the best validation stay
+    besides.
     """
 
     n_steps: int

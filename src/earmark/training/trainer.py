@@ -15,15 +15,15 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_, get_total_norm
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
 from earmark import identity
 from earmark.errors import MissingPart
 from earmark.representations import checkpoint
 from earmark.representations.objective import Objective, Step, means
-from earmark.training.batch import Batch, measure
+from earmark.training.batch import Batch, gradient_norm, measure
 from earmark.training.job import Hardware, Say, Training
 from earmark.training.ledger import State
 from earmark.training.stream import Steps, Stream
@@ -37,6 +37,7 @@ except ModuleNotFoundError as error:
     raise MissingPart(f"Training needs {error.name}. Type: pip install 'earmark[train]'") from error
 
 log = logging.getLogger(__name__)
+THEIRS = logging.getLogger("lightning.pytorch")
 
 PRECISIONS: Mapping[str, Any] = {"float32": "32-true", "bf16": "bf16-mixed", "float64": "64-true"}
 MEASURED_SEGMENTS = 256
@@ -84,6 +85,7 @@ class _Pretraining(LightningModule):
         self.began = self.said = 0.0
 
     def setup(self, stage: str) -> None:
+        _hush()  # in a process of its own nobody else does
         recipe = self.training_.recipe
         self.state = self.training_.ledger.state()
         self.stream = Stream(self.training_.segments(), recipe.seed)
@@ -164,7 +166,7 @@ class _Pretraining(LightningModule):
             # Of a block that was dropped everywhere, nought: the optimiser must do the same however a step is split.
             gradient = torch.zeros_like(one) if one.grad is None else one.grad
             one.grad = self._sum(gradient).div_(count.to(one.dtype))
-        norms = {f"gradient_norm_{name}": _norm(part) for name, part in self.objective.parts().items()}
+        norms = {f"gradient_norm_{name}": gradient_norm(part) for name, part in self.objective.parts().items()}
         if self.training_.recipe.clip_norm is not None:
             clip_grad_norm_(own, self.training_.recipe.clip_norm)
         return norms
@@ -260,10 +262,6 @@ class _Pretraining(LightningModule):
         }
 
 
-def _norm(part: nn.Module) -> float:
-    return float(get_total_norm([one.grad for one in part.parameters() if one.grad is not None]))
-
-
 def _trainer(training: Training, hardware: Hardware) -> Trainer:
     is_gpu = hardware.device == "cuda"
     kind = torch.device("cuda", 0) if is_gpu else torch.device("cpu")
@@ -288,12 +286,15 @@ def _trainer(training: Training, hardware: Hardware) -> Trainer:
 @contextmanager
 def _quiet_lightning() -> Iterator[None]:
     """Keep Lightning's advice, which is about its own loops, from the user."""
-    theirs = logging.getLogger("lightning.pytorch")
-    level = theirs.level
-    theirs.setLevel(logging.ERROR)
+    level = THEIRS.level
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"lightning\..*")
+        _hush()
         try:
             yield
         finally:
-            theirs.setLevel(level)
+            THEIRS.setLevel(level)
+
+
+def _hush() -> None:
+    THEIRS.setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")
