@@ -1,7 +1,6 @@
 """MusicNet is read as it was published: whole recordings with composer, ensemble and the instruments that play."""
 
 import shutil
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from earmark import conformance
 from earmark.datasets import musicnet, names, splits
 from earmark.datasets.base import Dataset
 from earmark.errors import DataError, MissingPart, UserError
+from earmark.sources import archives
 from tests.datasets.learning import learnt
 from tests.miniatures import musicnet as miniature
 
@@ -65,8 +65,7 @@ def test_the_archive_unpacks_to_what_is_read(root: Path, found: Dataset) -> None
     (source,) = [one for one in musicnet.CARD.sources if one.unpack_into]
     assert packed == root / source.path
     (root / "musicnet").rename(root / "before")
-    with tarfile.open(packed) as tar:
-        tar.extractall(root / str(source.unpack_into), filter="data")
+    archives.unpack([packed], root / str(source.unpack_into))
     again = names.load("musicnet", root)
     assert again.version == found.version
     assert conformance.broken_by_dataset(again) == ()

@@ -1,6 +1,7 @@
 """Each view of the app, run without a browser: what it shows, how it re-shapes, what stands in its address."""
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -38,6 +39,12 @@ def places(runs: Sequence[Run], monkeypatch: pytest.MonkeyPatch) -> None:
     """The home and the runs of the two runs, for every test."""
     monkeypatch.setenv("EARMARK_HOME", str(runs[0].folder.parents[1] / "home"))
     monkeypatch.setenv("EARMARK_RUNS", str(runs[0].folder.parent))
+
+
+@pytest.fixture(autouse=True)
+def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit leaves its script as __main__, which processes that are spawned later would run."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 def script(*folders: str) -> None:

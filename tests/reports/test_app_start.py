@@ -37,6 +37,7 @@ def test_a_port_that_is_taken_is_refused_or_left_for_the_next_one(tmp_path: Path
         with pytest.raises(UserError, match=f"Port {port} is taken"):
             serving.app(tmp_path, port, browser=False)
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as it is tried: one that was just left is free
         first = serving._free_port()
         taken.bind((serving.HOST, first))
         taken.listen()
