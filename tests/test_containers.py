@@ -1,5 +1,7 @@
 """Laws of length: a file that was cut short is refused, and one that does not know its length is read to its end."""
 
+import itertools
+import re
 import struct
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import librosa
 import numpy as np
 import pytest
 
-from earmark import audio
+from earmark import audio, containers
 from earmark.errors import AudioError
 from tests.audio_files import RATE, sound, written
 
@@ -118,3 +120,47 @@ def test_a_truncated_wav_is_refused_however_much_metadata_stands_before_its_samp
     wav.write_bytes(content[:-400])
     with pytest.raises(AudioError, match="bytes of samples and"):
         audio.info(wav)
+
+
+def pages_of(content: bytes) -> list[bytes]:
+    starts = [found.start() for found in re.finditer(b"OggS", content)]
+    return [content[start:end] for start, end in itertools.pairwise([*starts, len(content)])]
+
+
+def miscounted(content: bytes, n_samples: int, after: int = 0) -> bytes:
+    """Return an Ogg file whose count of samples jumps by so many once it is beyond a number."""
+    pages = pages_of(content)
+    for number, page in enumerate(pages):
+        position = struct.unpack("<q", page[6:14])[0]
+        pages[number] = page[:6] + struct.pack("<q", position + n_samples * (position > after)) + page[14:]
+    return containers.with_ogg_serial(b"".join(pages))
+
+
+@pytest.mark.parametrize("streamed_above_s", [0.5, 300.0])
+@pytest.mark.parametrize("target", [None, 16000])
+def test_a_whole_ogg_that_promises_too_much_is_read_to_its_end(
+    tmp_path: Path, target: int | None, streamed_above_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "a.ogg", sound(48000 * 3), 48000)
+    whole, content = audio.read(path, target).samples, path.read_bytes()
+    path.write_bytes(miscounted(content, 5000, 48000))
+    monkeypatch.setattr(audio, "STREAMED_ABOVE_S", streamed_above_s)
+    assert audio.info(path).frames == 48000 * 3 + 5000
+    np.testing.assert_array_equal(audio.read(path, target).samples, whole)
+    np.testing.assert_array_equal(audio.read(path, target, 0.0, 1.0).samples, audio.read(path, target, 0, 1).samples)
+    with pytest.raises(AudioError, match="its header says 3.104 s and it ends at 3.000 s"):
+        audio.read(path, target, 3.05, 3.1)
+
+
+@pytest.mark.parametrize("fault", ["a page is gone", "a byte is another", "too much is promised"])
+def test_an_ogg_that_lacks_a_part_is_refused_although_its_end_is_there(tmp_path: Path, fault: str) -> None:
+    path = written(tmp_path / "a.ogg", sound(48000 * 3), 48000)
+    content = miscounted(path.read_bytes(), 9000 if fault == "too much is promised" else 100, 48000)
+    pages = pages_of(content)
+    if fault == "a page is gone":
+        del pages[-2]
+    elif fault == "a byte is another":
+        pages[-2] = pages[-2][:-1] + bytes([pages[-2][-1] ^ 1])
+    path.write_bytes(b"".join(pages))
+    with pytest.raises(AudioError, match="truncated or damaged"):
+        audio.read(path)

@@ -26,6 +26,7 @@ RESAMPLER = "HQ"
 STREAMED_ABOVE_S = 300.0
 BLOCK_FRAMES = 1 << 20
 OGG_BLOCK_FRAMES = 1 << 16
+LONGEST_VORBIS_BLOCK = 8192
 VORBIS_COMPRESSION = 0.7
 """libsndfile's: 0 is the best quality, 1 the smallest file."""
 
@@ -97,7 +98,8 @@ def read(
     which changes no bit. m4a, aac and wma go through `ffmpeg` where it is on PATH.
 
     Raises AudioError when the file is missing, empty, not audio, truncated or without samples, when a
-    sample is not finite, and when the region is not inside the file. Never returns fewer samples than asked.
+    sample is not finite, and when the region is not inside the file. Never returns fewer samples than asked, but
+    at the end of an Ogg stream that is whole and yet up to 8,191 samples shorter than its count says.
     """
     path = Path(path)
     with _opened(path) as file:
@@ -161,12 +163,18 @@ def encode_ogg(samples: Float32[np.ndarray, " samples"], sample_rate: int) -> by
 def _streamed(
     blocks: Iterator[Float32[np.ndarray, " block"]], source_rate: int, target_rate: int, n_samples: int
 ) -> Float32[np.ndarray, " resampled"]:
-    """Resample block by block, so that only the result has to fit in memory, once."""
+    """Resample block by block, so that only the result has to fit in memory, once. `n_samples`: at most so many."""
     stream = soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32", quality=RESAMPLER)
-    parts = (stream.resample_chunk(block) for block in blocks)
-    rest = (stream.resample_chunk(np.zeros(0, np.float32), last=True) for _ in range(1))  # once the parts are through
-    filled = _filled(chain(parts, rest), -(-n_samples * target_rate // source_rate))
-    return _fitted(filled, n_samples, source_rate, target_rate)
+    lengths = list[int]()
+
+    def parts() -> Iterator[Float32[np.ndarray, " part"]]:
+        for block in blocks:
+            lengths.append(len(block))
+            yield stream.resample_chunk(block)
+        yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
+    filled = _filled(parts(), -(-n_samples * target_rate // source_rate))
+    return _fitted(filled, sum(lengths), source_rate, target_rate)
 
 
 def _fitted(
@@ -217,12 +225,21 @@ def _mono_blocks(path: Path, file: _File, start: int, stop: int) -> Iterator[Flo
             samples = file.read(wanted, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise _truncated(path, f"it cannot be decoded ({error.error_string})") from error
-        if len(samples) < wanted:
-            got_s, said_s = (position + len(samples)) / file.samplerate, file.frames / file.samplerate
-            raise _truncated(path, f"its header says {said_s:.3f} s and it ends at {got_s:.3f} s")
-        if position + wanted > start:
+        if position + len(samples) > start:
             yield mono(samples[max(start - position, 0) :])
         position += wanted
+        if len(samples) < wanted:
+            return _require_end(path, file, start, position - wanted + len(samples))
+
+
+def _require_end(path: Path, file: _File, start: int, n_samples: int) -> None:
+    """Raise AudioError unless a file ends where it stopped: an Ogg stream's count may not start at its first sample."""
+    if file.format == "OGG" and start < n_samples and file.frames - n_samples < LONGEST_VORBIS_BLOCK:
+        with path.open("rb") as raw:
+            if containers.is_whole_ogg(raw):
+                return
+    got_s, said_s = n_samples / file.samplerate, file.frames / file.samplerate
+    raise _truncated(path, f"its header says {said_s:.3f} s and it ends at {got_s:.3f} s")
 
 
 def _truncated(path: Path, detail: str) -> AudioError:

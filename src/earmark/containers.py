@@ -6,7 +6,9 @@ the length yet, fails to seek in such a FLAC, and guesses how long an MP3 withou
 
 import re
 import struct
+from collections.abc import Iterator
 from io import BytesIO
+from itertools import chain
 from typing import BinaryIO, NamedTuple
 
 # A container's magic → offset of its first chunk, layout of a chunk's head, alignment of chunks.
@@ -15,7 +17,7 @@ LACKING = re.compile(r"(?:data|riff|SSND|Data Size) *: (\d+) \(should be (\d+)\)
 # Writers that stream cannot know the length: they put 0, or about 2 or 4 GiB instead.
 UNKNOWN_LENGTH = 0x7FFF0000
 LARGEST_OGG_PAGE_BYTES = 27 + 255 + 255 * 255
-OGG_SERIAL, OGG_CHECKSUM = slice(14, 18), slice(22, 26)
+OGG_SERIAL, OGG_NUMBER, OGG_CHECKSUM = slice(14, 18), slice(18, 22), slice(22, 26)
 OGG_POLYNOMIAL = 0x04C11DB7
 
 # By MPEG version (3: MPEG 1, 2: MPEG 2, 0: MPEG 2.5): highest bit rate in kbit/s, samples a frame, and
@@ -149,23 +151,41 @@ def with_ogg_serial(content: bytes, serial: int = 1) -> bytes:
 
     Source: RFC 3533, section 6, whose checksum goes over the whole page, its own bytes as zeros.
     """
-    pages, position = list[bytes](), 0
-    while position < len(content):
-        n_segments = content[position + 26]
-        end = position + 27 + n_segments + sum(content[position + 27 : position + 27 + n_segments])
-        page = bytearray(content[position:end])
-        page[OGG_SERIAL], page[OGG_CHECKSUM] = struct.pack("<I", serial), bytes(4)
-        page[OGG_CHECKSUM] = struct.pack("<I", _ogg_checksum(page))
-        pages.append(bytes(page))
-        position = end
+    pages = list[bytearray]()
+    for page in _ogg_pages(content):
+        page[OGG_SERIAL] = struct.pack("<I", serial)
+        page[OGG_CHECKSUM] = _ogg_checksum(page)
+        pages.append(page)
     return b"".join(pages)
 
 
-def _ogg_checksum(page: bytearray) -> int:
+def is_whole_ogg(raw: BinaryIO) -> bool:
+    """Return whether an Ogg file of one stream has all its pages, one after the other and each undamaged.
+
+    Takes about a third of a second for each MB.
+    """
+    raw.seek(0)
+    pages = list(_ogg_pages(raw.read()))
+    in_order = all(page[OGG_NUMBER] == struct.pack("<I", number) for number, page in enumerate(pages))
+    return in_order and all(page[OGG_CHECKSUM] == _ogg_checksum(page) for page in pages)
+
+
+def _ogg_pages(content: bytes) -> Iterator[bytearray]:
+    """Yield each page, and whatever stands between two as if it were one."""
+    position = 0
+    while position < len(content):
+        lengths = content[position + 26 : position + 27]
+        n_segments = lengths[0] if lengths else 0
+        end = position + 27 + n_segments + sum(content[position + 27 : position + 27 + n_segments])
+        yield bytearray(content[position:end])
+        position = end
+
+
+def _ogg_checksum(page: bytearray) -> bytes:
     checksum = 0
-    for byte in page:
+    for byte in chain(page[: OGG_CHECKSUM.start], bytes(4), page[OGG_CHECKSUM.stop :]):
         checksum = (checksum << 8) & 0xFFFFFFFF ^ OGG_CHECKSUMS[checksum >> 24 ^ byte]
-    return checksum
+    return struct.pack("<I", checksum)
 
 
 def _remainder(byte: int) -> int:
