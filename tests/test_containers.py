@@ -148,7 +148,7 @@ def test_a_whole_ogg_that_promises_too_much_is_read_to_its_end(
     assert audio.info(path).frames == 48000 * 3 + 5000
     np.testing.assert_array_equal(audio.read(path, target).samples, whole)
     np.testing.assert_array_equal(audio.read(path, target, 0.0, 1.0).samples, audio.read(path, target, 0, 1).samples)
-    with pytest.raises(AudioError, match="its header says 3.104 s and it ends at 3.000 s"):
+    with pytest.raises(AudioError, match=r"says 3\.104 s and it ends at 3\.000 s"):
         audio.read(path, target, 3.05, 3.1)
 
 
