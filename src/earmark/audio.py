@@ -252,13 +252,16 @@ def _opened(path: Path) -> _File:
         with path.open("rb") as raw:
             if not (head := raw.read(4)):
                 raise AudioError(path, "expected audio, got an empty file (0 bytes).")
-            file = _File(_mended(path, raw, head) or path)
+            form = containers.raw_form(path)
+            file = _File(path, **form) if form else _File(_mended(path, raw, head) or path)
     except FileNotFoundError as error:
         raise AudioError(path, "no such file.") from error
     except OSError as error:
         raise AudioError(path, f"cannot be opened ({error.strerror}).") from error
     except soundfile.LibsndfileError as error:
-        raise AudioError(path, f"expected audio, got what libsndfile cannot read ({error.error_string})") from error
+        # Of an MP3 that is none it says that there is no such file.
+        why = "damaged, or no audio at all." if "does not exist" in error.error_string else error.error_string
+        raise AudioError(path, f"expected audio, got what libsndfile cannot read ({why})") from error
     if detail := containers.what_libsndfile_missed(file.extra_info):
         raise _truncated(path, detail)
     if not file.frames:

@@ -4,12 +4,16 @@ It plays a file that was cut short as if it ended there, reads nothing from a WA
 the length yet, fails to seek in such a FLAC, and guesses how long an MP3 without a length header is.
 """
 
+import json
 import re
 import struct
 from collections.abc import Iterator
 from io import BytesIO
 from itertools import chain
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
+
+RAW, CORPUS = ".i16", "corpus.json"
 
 # A container's magic → offset of its first chunk, layout of a chunk's head, alignment of chunks.
 CHUNKED = {b"RIFF": (12, "<4sI", 2), b"RF64": (12, "<4sI", 2), b"FORM": (12, ">4sI", 2), b"caff": (8, ">4sq", 1)}
@@ -49,6 +53,18 @@ class MpegLengthTag(NamedTuple):
         raw.seek(self.first)
         tag = self.head + b"Info" + struct.pack(">II", 1, n_frames)
         return BytesIO(tag.ljust(self.n_bytes, b"\0") + raw.read())
+
+
+def raw_form(path: Path) -> dict[str, object]:
+    """Return how libsndfile is to read the samples of a corpus, which have no header; nothing for any other file.
+
+    They are int16, little-endian and mono; CORPUS beside them says their rate.
+    """
+    beside = path.with_name(CORPUS)
+    if path.suffix != RAW or not beside.is_file():
+        return {}
+    rate = json.loads(beside.read_bytes())["sample_rate"]
+    return {"format": "RAW", "subtype": "PCM_16", "endian": "LITTLE", "channels": 1, "samplerate": rate}
 
 
 def what_is_missing(raw: BinaryIO, magic: bytes) -> str:

@@ -200,7 +200,7 @@ def test_metadata_that_cannot_be_read_is_refused_with_its_name(root: Path, text:
 
 
 def test_a_variant_is_refused(root: Path) -> None:
-    with pytest.raises(UserError, match="has no variants, got 'mini'"):
+    with pytest.raises(UserError, match="has no variants, got 'beatport-key:mini'"):
         beatport_key.load("mini", root)
     with pytest.raises(UnknownName, match="beatport-key"):
         names.load("beatport-key:mini", root)

@@ -1,6 +1,7 @@
 """A check finds each fault that was put in, and nothing in a sound dataset; a description counts what is there."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -12,8 +13,11 @@ from rich.console import Console, RenderableType
 from earmark.conformance import broken_by_dataset
 from earmark.datasets import check, folder, manifest
 from earmark.datasets._sound import clipped_fraction
+from earmark.datasets._targets import label_findings
+from earmark.datasets.base import Dataset
 from earmark.datasets.check import Finding, describe, examine
 from earmark.errors import DataError
+from earmark.nouns import Clip, DataCard, LabelCard
 
 RATE = 8000
 
@@ -223,6 +227,16 @@ def test_a_label_with_one_value_is_an_error_and_no_label_a_warning(sound: Path) 
     assert [(finding.severity, finding.what) for finding in findings] == [("warning", "no clip has a label")]
 
 
+def test_a_label_that_was_published_for_some_clips_alone_is_no_finding() -> None:
+    clips = [Clip(str(i), Path(f"{i}.wav"), targets={"ten": str(i % 2)} if i < 4 else {}) for i in range(9)]
+    found = Dataset(
+        "some", "1", Path(), tuple(clips), card=DataCard("", labels=(LabelCard("ten", "multiclass", 2, 4),))
+    )
+    assert label_findings(found, "ten") == []
+    (finding, *_) = label_findings(replace(found, clips=found.clips[1:]), "ten")
+    assert finding.what == "5 clips without 'ten'"
+
+
 def test_regions_of_one_file_are_no_duplicates_and_a_region_outside_is_unreadable(sound: Path) -> None:
     findings = listed(
         sound,
@@ -269,6 +283,26 @@ def test_a_description_counts_clips_hours_rates_parts_and_classes(tmp_path: Path
     page = shown(check.render_description(found))
     for word in ("0.1 min", "stereo 1", "folders 0: train 3, valid 0, test 2", "flute", "unreadable", "█"):
         assert word in page
+
+
+def test_a_name_is_printed_as_it_is_whatever_rich_would_make_of_it(sound: Path) -> None:
+    (sound / "[").mkdir()
+    (sound / "[/b].wav").write_bytes(b"")
+    found = folder.load(":train:", sound)
+    named = replace(found, name="audioset:train", card=DataCard(title="", licence="[/b] :train:"))
+    assert "audioset:train: 7 clips" in shown(check.render_report(examine(named)))
+    page = shown(check.render_description(describe(named)))
+    for word in ("unreadable  [/b].wav", "licence     [/b] :train:", ":train:: 3 classes, 7 clips"):
+        assert word in page
+
+
+def test_what_a_reader_of_numbers_should_know_is_told_by_check_and_description(sound: Path) -> None:
+    noted = replace(folder.load("", sound), notes=("3 tracks carry no 'key'",))
+    report = examine(noted)
+    assert report.ok
+    assert "3 tracks carry no 'key'" in shown(check.render_report(report))
+    assert describe(noted).notes == noted.notes
+    assert "3 tracks carry no 'key'" in shown(check.render_description(describe(noted)))
 
 
 def test_a_description_of_numbers_gives_their_range(sound: Path) -> None:

@@ -87,6 +87,8 @@ def test_the_archive_unpacks_to_what_is_read(root: Path, found: Dataset, tmp_pat
 
 def test_the_folder_of_the_archive_may_be_the_root(root: Path, found: Dataset) -> None:
     assert names.load("esc50", root / "ESC-50-master").version == found.version
+    (root / "ESC-50-master").rename(root / "ESC-50")
+    assert names.load("esc50", root).version == found.version
 
 
 def test_a_missing_file_is_listed(root: Path) -> None:

@@ -119,9 +119,9 @@ def test_a_short_clip_and_one_that_cannot_be_opened_stay_whole_and_are_counted(c
     corpus.clips[1].path.write_bytes(b"")
     found = excerpts.excerpts(corpus, 2.0)
     assert [clip.id for clip in found.clips if clip.end_s is None] == ["1.wav", "2.wav", "3.wav"]
-    assert found.notes[0] == "one excerpt of 2 s of each clip, drawn with seed 0"
-    assert found.notes[1] == "shorter than 2 s, and whole: 2 of 5 clips"
-    assert found.notes[2].startswith("not to be opened, and whole: 1 clips, such as 1.wav (expected audio")
+    assert found.notes[0] == "folder:tracks: one excerpt of 2 s of each clip, drawn with seed 0"
+    assert found.notes[1] == "folder:tracks: shorter than 2 s, and whole: 2 of 5 clips"
+    assert found.notes[2].startswith("folder:tracks: not to be opened, and whole: 1 clip, such as 1.wav (expected")
 
 
 def test_a_piece_of_a_region_lies_in_the_region(corpus: Dataset) -> None:
@@ -138,12 +138,12 @@ def test_pieces_keep_targets_groups_and_parts(corpus: Dataset) -> None:
     split = Split(tuple(ids[:3]), (ids[3],), (ids[4],))
     labelled = replace(
         corpus,
-        clips=tuple(replace(clip, targets={"place": clip.id}) for clip in corpus.clips),
+        clips=tuple(replace(clip, targets={"place": clip.id}, group=f"by {clip.id}") for clip in corpus.clips),
         splits={"own": (split,)},
     )
     found = excerpts.excerpts(labelled, 1.0)
     assert [clip.targets["place"] for clip in found.clips] == ids
-    assert [clip.group for clip in found.clips] == ids
+    assert [clip.group for clip in found.clips] == [f"by {one}" for one in ids]
     (fold,) = found.splits["own"]
     assert [one.partition("#")[0] for one in (*fold.train, *fold.valid, *fold.test)] == ids
     assert conformance.broken_by_dataset(found) == ()

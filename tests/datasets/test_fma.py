@@ -125,7 +125,7 @@ def test_a_track_without_its_file_stays_listed(root: Path) -> None:
         (TRACKS, ",small,", ",tiny,", r"tracks\.csv:\d+: expected a track of a subset, got \['2', "),
         (TRACKS, ",training,", ",trained,", r"tracks\.csv:\d+: expected a split, got 'trained'"),
         (TRACKS, "[21]", "[99]", r"expected genres of genres\.csv, got 99"),
-        ("fma_metadata/genres.csv", "title", "name", "expected the columns genre_id and title, got genre_id"),
+        ("fma_metadata/genres.csv", "title", "name", "with the columns genre_id, title; it lacks title"),
     ],
 )
 def test_tables_that_are_not_as_published_are_refused(root: Path, file: str, old: str, new: str, message: str) -> None:

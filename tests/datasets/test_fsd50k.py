@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from earmark import conformance
 from earmark.datasets import fsd50k, names
 from earmark.datasets.base import Dataset
+from earmark.datasets.get import get
 from earmark.errors import DataError, MissingPart, UnknownName, UserError
 from earmark.sources import archives
 from tests.datasets.learning import learnt
@@ -81,15 +83,20 @@ def test_the_archives_of_labels_unpack_to_what_is_read(root: Path, found: Datase
     assert names.load("fsd50k", root).version == found.version
 
 
-def test_a_split_archive_that_was_fetched_is_met_with_how_to_join_it(root: Path, found: Dataset) -> None:
-    audio = [one for one in found.card.sources if one.holds == "audio"]
-    assert len(audio) == 8
-    assert all(one.unpack_into is None for one in audio), "a split zip is not unpacked by earmark"
-    (root / "FSD50K.dev_audio").rename(root / "elsewhere")
-    (root / "archives").mkdir()
-    (root / "archives/FSD50K.dev_audio.zip").write_bytes(b"")
-    with pytest.raises(MissingPart, match=r"got its split archive\. .*zip -s 0 FSD50K\.dev_audio\.zip --out"):
-        names.load("fsd50k", root)
+def test_get_makes_the_audio_of_the_pieces_as_they_lie(
+    root: Path, found: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = tuple(replace(one, checksum="") for one in found.card.sources)
+    monkeypatch.setattr(fsd50k, "CARDS", {"": replace(found.card, sources=sources)})
+    packed = [*miniature.archive(root), *miniature.split(root)]
+    assert packed == [root / one.path for one in sources], "the pieces stand in order"
+    for name in (TRUTH, METADATA, *fsd50k.AUDIO.values()):
+        shutil.rmtree(root / name)
+    got = get("fsd50k", root)
+    assert got.dataset is not None
+    assert got.dataset.version == found.version
+    assert conformance.broken_by_dataset(got.dataset) == ()
+    assert set(root.rglob("*.z*")) == set(packed), "no joined copy is left"
 
 
 @pytest.mark.parametrize(
@@ -108,6 +115,7 @@ def test_a_missing_part_is_named_with_the_line_to_type(root: Path, lost: str) ->
         ("dev.csv", "mids,split", "mids,part", "with the columns fname, labels, split; it lacks split"),
         ("dev.csv", ",val\n", ",valid\n", "a split of train or val, got 'valid'"),
         ("eval.csv", "Crushing", "Crash", "expected labels of vocabulary.csv .* got 'Crash'"),
+        ("eval.csv", "Crushing", "", "expected labels of vocabulary.csv .* got ''"),
         ("vocabulary.csv", "0,", "0,0,", "expected rows of a number, a label and a mid, without a head"),
     ],
 )

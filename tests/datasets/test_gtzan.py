@@ -125,7 +125,7 @@ def test_a_file_of_a_list_that_is_not_there_is_listed_and_one_of_no_list_is_too(
 
 @pytest.mark.parametrize("lost", [*(f"splits/{name}" for name in LISTS), "genres"])
 def test_a_missing_part_is_named_with_the_line_to_type(root: Path, lost: str) -> None:
-    (root / lost).rename(root / "elsewhere")
+    (root / lost).rename(root.parent / "elsewhere")
     with pytest.raises(MissingPart, match=rf"expected '{lost}[\s\S]*earmark get dataset gtzan"):
         names.load("gtzan", root)
 

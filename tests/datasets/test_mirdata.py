@@ -28,6 +28,10 @@ class Track:
     tags: object = None
     artists: object = None
     instrument: object = None
+    midi_nr: object = None
+    fx_type: object = None
+    canonical_composer: object = None
+    tonic: object = None
     split: object = None
     beats: object = field(default_factory=object)
 
@@ -38,13 +42,25 @@ def test_what_is_said_of_a_whole_track_is_a_target() -> None:
         "b": Track(key=["A minor", "C major"], tempo=np.float64(99.5), instrument=np.str_("flute")),
         "c": Track(key="Bb major", tempo=float("nan"), tags=[], instrument=" "),
         "d": Track(key=["-"], tempo="fast", genres={"genres": ["Techno", "House"]}),
+        "e": Track(midi_nr="45", fx_type=11, canonical_composer="Clara Schumann"),
     }
     assert dict(tracks.targets_of("mirdata:made", said)) == {
         "a": {"key": "A minor", "genre": ("Techno",), "tempo": 128.0, "pitch": 60, "tags": ("dark", "film")},
         "b": {"tempo": 99.5, "instrument": "flute"},
         "c": {"key": "A# major", "tags": ()},
         "d": {"genre": ("House", "Techno")},
+        "e": {"pitch": 45, "effect": "11", "composer": "Clara Schumann"},
     }
+
+
+@pytest.mark.parametrize(
+    ("tonics", "expected"),
+    [(("B", "C#", None), ["B", "C#"]), (("138.6", 220.0, None), [138.6, 220.0]), (("B", 220.0), ["B", "220.0"])],
+)
+def test_a_tonic_is_a_name_or_a_number_in_all_tracks(tonics: tuple[object, ...], expected: list[object]) -> None:
+    said = {str(place): Track(tonic=one) for place, one in enumerate(tonics)}
+    found = dict(tracks.targets_of("mirdata:made", said))
+    assert [each["tonic"] for each in found.values() if each] == expected
 
 
 def test_class_names_that_are_digits_stay_names() -> None:
@@ -97,7 +113,10 @@ def test_a_dataset_of_mirdata_is_read_with_an_index_beside_its_files(tmp_path: P
     assert found.by_id["1"].group == found.by_id["2"].group != found.by_id["3"].group
     assert found.splits == {}
     assert found.card.bibtex.startswith("@")
-    assert found.notes[0].endswith("earmark reads it itself, with its splits as published: giantsteps-key")
+    assert found.notes == (
+        "mirdata:giantsteps_key: earmark reads it itself, with its splits as published: giantsteps-key",
+        "mirdata:giantsteps_key: left out, annotations in time and others that no task takes: title",
+    )
     assert conformance.broken_by_dataset(found) == ()
     assert names.load("mirdata:giantsteps-key", home).version == found.version
 
@@ -206,7 +225,7 @@ def test_on_a_dataset_of_mirdata_tones_are_learnt_from_log_mel(tmp_path: Path, m
     home = miniature.gtzan(tmp_path)
     notes = names.load("mirdata:gtzan_genre", home).notes
     assert "1 of 31 tracks have no audio in mirdata's index, first 'rock.00010'" in notes[1]
-    assert notes[2] == "mirdata:gtzan_genre: left out, annotations in time and others that no task takes: beats"
+    assert notes[2] == "mirdata:gtzan_genre: left out, annotations in time and others that no task takes: beats, tempo"
     scores = learnt("genre_classification", "mirdata:gtzan_genre", home, "accuracy", tmp_path, monkeypatch)
     assert {(row.split, row.n, row.unverified) for row in scores} == {("random-0.8-0.1-0.1", 3, True)}
     assert min(row.value or 0 for row in scores) > 0.8

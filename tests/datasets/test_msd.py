@@ -116,7 +116,7 @@ def test_a_track_without_a_number_is_counted_and_has_no_file(tmp_path: Path) -> 
     numbers = dict.fromkeys(TRACKS[:-2], "8947470")
     (tmp_path / "lastfm_annotation" / "MSD_id_to_7D_id.pkl").write_bytes(pickle.dumps(numbers))
     found = names.load("msd", tmp_path)
-    assert found.notes == ("msd:msds: 2 of 48 tracks have no number of 7digital's, so no file is looked for",)
+    assert found.notes == ("2 of 48 tracks without a number of 7digital's: no file is looked for",)
     assert not found.by_id[TRACKS[-1]].path.is_file()
 
 
@@ -259,7 +259,7 @@ def test_arrays_that_do_not_fit_are_refused(
             "\n",
             r"track_tags\.tsv:1: expected track, tag, cleaned",
         ),
-        ("cals_annotation/msd_splits.tsv", "clip_ids", "ids", "expected the columns clip_ids and splits, got ids"),
+        ("cals_annotation/msd_splits.tsv", "clip_ids", "ids", "with the columns clip_ids, splits; it lacks clip_ids"),
     ],
 )
 def test_tables_of_msd500_that_are_not_as_published_are_refused(

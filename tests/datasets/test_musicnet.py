@@ -87,13 +87,18 @@ def test_a_missing_part_is_named_with_the_line_to_type(root: Path, lost: str) ->
     ("file", "old", "new", "message"),
     [
         ("musicnet_metadata.csv", "composer", "author", "it lacks composer"),
-        ("musicnet_metadata.csv", "1727,Bach", "1727,", r"metadata\.csv:2: expected 9 cells, with id, composer"),
+        (
+            "musicnet_metadata.csv",
+            "1727,Bach",
+            "1727,",
+            r"metadata\.csv:2: expected id, composer, composition, ensemble, got 1727",
+        ),
         ("musicnet_metadata.csv", "1727,", "9999,", "expected a row of '1727', whose notes are in"),
         (
             "musicnet/train_labels/1727.csv",
             "instrument",
             "program",
-            r"1727\.csv: expected notes with a column 'instrument'",
+            r"1727\.csv: expected a table with the columns instrument; it lacks instrument",
         ),
         (
             "musicnet/train_labels/1727.csv",

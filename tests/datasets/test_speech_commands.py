@@ -148,6 +148,13 @@ def test_a_missing_part_is_named_with_the_line_to_type(root: Path, name: str, lo
         names.load(name, root)
 
 
+def test_empty_lines_and_other_line_ends_of_a_list_are_nothing(root: Path) -> None:
+    expected = names.load(NAME, root).version
+    path = root / FOLDER / "testing_list.txt"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
+    assert names.load(NAME, root).version == expected
+
+
 def test_a_line_of_a_list_that_names_no_file_is_refused(root: Path) -> None:
     with (root / FOLDER / "validation_list.txt").open("a") as file:
         file.write("yes\n")

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 from tests.miniatures.tones import write_tone
+from tests.sources.archive_bytes import split_zip
 
 RATE = 44100
 # As in the published tables: the label, and those above it in the ontology.
@@ -60,7 +61,7 @@ def make(root: Path) -> None:
 
 
 def archive(root: Path) -> list[Path]:
-    """Pack the tables that `make` wrote into `root`, where the dataset's sources say they lie."""
+    """Pack the tables that `make` wrote into `root`, where the dataset's sources say they lie; the audio is `split`."""
     packed = []
     (root / "archives").mkdir()
     for name in ("FSD50K.ground_truth", "FSD50K.metadata"):
@@ -68,4 +69,18 @@ def archive(root: Path) -> list[Path]:
         with zipfile.ZipFile(packed[-1], "w") as file:
             for path in sorted((root / name).iterdir()):
                 file.write(path, path.relative_to(root).as_posix())
+    return packed
+
+
+def split(root: Path) -> list[Path]:
+    """Pack the audio that `make` wrote as the publisher did: two zips, in six pieces and in two."""
+    packed = []
+    for part, endings in (("dev", ("z01", "z02", "z03", "z04", "z05", "zip")), ("eval", ("z01", "zip"))):
+        folder = root / f"FSD50K.{part}_audio"
+        tree = {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(folder.iterdir())}
+        piece_bytes = -(-len(split_zip(tree, 1 << 30)) // len(endings))
+        archive = split_zip(tree, piece_bytes)
+        for number, ending in enumerate(endings):
+            packed.append(root / "archives" / f"{folder.name}.{ending}")
+            packed[-1].write_bytes(archive[number * piece_bytes : (number + 1) * piece_bytes])
     return packed

@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
-import soundfile
+from scipy.io import wavfile
 
 from earmark.identity import generator
 from tests.miniatures import LENGTH_S
@@ -55,7 +55,8 @@ def _write(tree: Path, one: int, number: int) -> None:
     times_s = np.arange(round(LENGTH_S * RATE)) / RATE
     noise = generator("miniature", "musicnet", str(one)).standard_normal(len(times_s))
     tone = np.sin(2 * np.pi * 200 * 1.6 ** (number % 5) * times_s)
-    soundfile.write(audio, (0.3 * tone + 0.01 * noise).astype(np.float32), RATE, subtype="FLOAT")
+    # Not soundfile: it writes the time into such files, so that their keys, and what is drawn by them, would differ.
+    wavfile.write(audio, RATE, (0.3 * tone + 0.01 * noise).astype(np.float32))
     with notes.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(NOTES)

@@ -26,6 +26,7 @@ COMPRESSED: dict[str, Callable[[bytes], bytes]] = {
 }
 KINDS = ("zip", "tar", *COMPRESSED, "deb")
 END_OF_TAR = bytes(1024)
+SPLIT = b"PK\x07\x08"  # what stands before the first member of a split zip
 
 
 def packed(kind: str, tree: Mapping[str, bytes]) -> bytes:
@@ -95,6 +96,38 @@ def zip_by_hand(
     central = b"PK\x01\x02" + struct.pack("<H", 3 << 8) + shared + struct.pack("<HHHII", 0, 0, 0, mode << 16, 0) + name
     end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 1, 1, len(central), len(local), 0)
     return local + central + end
+
+
+def split_zip(tree: Mapping[str, bytes], piece_bytes: int, *, is_wide: bool = False, comment: bytes = b"") -> bytes:
+    """Write a zip that says to be in pieces of so many bytes, without compression; `is_wide`: with zip64's records.
+
+    Layout: APPNOTE 4.3.7, 4.3.12, 4.3.14 to 4.3.16 and 4.5.3.
+    """
+    stream, table = SPLIT, b""
+    for path, held in tree.items():
+        piece, offset = divmod(len(stream), piece_bytes)
+        name, other = path.encode(), struct.pack("<HHI", 0x5455, 4, 7)
+        shared = struct.pack("<HHHHHI", 45, 0x800, 0, 0, 33, zlib.crc32(held))
+        stream += b"PK\x03\x04" + shared + struct.pack("<IIHH", len(held), len(held), len(name), 0) + name + held
+        extra, sizes, place = other, (len(held), len(held)), (piece, offset)
+        if is_wide:
+            extra += struct.pack("<HHQQQI", 1, 28, len(held), len(held), offset, piece)
+            sizes, place = (0xFFFFFFFF,) * 2, (0xFFFF, 0xFFFFFFFF)
+        lengths = struct.pack("<IIHHHHHI", *sizes, len(name), len(extra), 3, place[0], 0, 0o100644 << 16)
+        table += b"PK\x01\x02" + struct.pack("<H", 3 << 8) + shared + lengths + struct.pack("<I", place[1])
+        table += name + extra + b"odd"
+    at, wide_at = len(stream), len(stream) + len(table)
+    last = (wide_at + 76 * is_wide + 22 + len(comment) - 1) // piece_bytes
+    n_members, (piece, offset) = len(tree), divmod(at, piece_bytes)
+    stream += table
+    if is_wide:
+        told = (n_members, n_members, len(table), offset)
+        stream += b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, last, piece, *told)
+        stream += b"PK\x06\x07" + struct.pack("<IQI", *divmod(wide_at, piece_bytes), last + 1)
+        end = struct.pack("<HHHHIIH", *(0xFFFF,) * 4, *(0xFFFFFFFF,) * 2, len(comment))
+    else:
+        end = struct.pack("<HHHHIIH", last, piece, n_members, n_members, len(table), offset, len(comment))
+    return stream + b"PK\x05\x06" + end + comment
 
 
 def content(folder: Path) -> dict[str, bytes]:

@@ -34,7 +34,10 @@ class LabelDescription:
 
 @dataclass(frozen=True)
 class Description:
-    """A dataset in numbers. `durations` are bins (from s, to s, clips); `parts` those of each split's folds."""
+    """A dataset in numbers. `durations` are bins (from s, to s, clips); `parts` those of each split's folds.
+
+    `notes` are the dataset's: what whoever reads a number should know, such as clips left out.
+    """
 
     name: str
     version: str
@@ -49,6 +52,7 @@ class Description:
     formats: Counts
     parts: tuple[tuple[str, int, Counts], ...]
     labels: tuple[LabelDescription, ...]
+    notes: tuple[str, ...] = ()
 
 
 def describe(dataset: Dataset, label: str | None = None, jobs: int = 1, split: str | None = None) -> Description:
@@ -85,6 +89,7 @@ def describe(dataset: Dataset, label: str | None = None, jobs: int = 1, split: s
             for fold, part in enumerate(folds)
         ),
         labels=tuple(_label(dataset, name, _split_of(dataset, name, split)) for name in labels),
+        notes=dataset.notes,
     )
 
 

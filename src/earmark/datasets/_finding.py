@@ -44,12 +44,6 @@ def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: get_args(Severity).index(finding.severity)))
 
 
-def counted(n: int, noun: str) -> str:
-    """Return "1 clip", "2 clips"."""
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun.endswith("s") else "s")
-    return f"{n:,} {noun if n == 1 else plural}"
-
-
 def listed(names: Sequence[str], most: int = 5) -> str:
     """Return the first names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

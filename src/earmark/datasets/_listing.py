@@ -44,14 +44,23 @@ def read_text(path: Path, remedy: str) -> str:
         raise DataError(f"{path}: expected UTF-8 text ({error.reason} at byte {error.start}). {remedy}") from error
 
 
+def numbered_lines(path: Path, remedy: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a UTF-8 list that hold something, with their numbers, without the blanks around them.
+
+    Raises DataError, which ends with the remedy, where the bytes are of another encoding.
+    """
+    lines = enumerate(read_text(path, remedy).splitlines(), 1)
+    return ((number, line.strip()) for number, line in lines if line.strip())
+
+
 def table_rows(path: Path, delimiter: str, remedy: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number of the last line of each row of a UTF-8 table, and its cells.
+    """Yield the number of the last line of each row of a UTF-8 table, and its cells; empty lines are no rows.
 
     Raises DataError, which ends with the remedy, for what is no such table.
     """
     reader = csv.reader(io.StringIO(read_text(path, remedy), newline=""), delimiter=delimiter)
     try:
-        for row in reader:
+        for row in filter(None, reader):
             yield reader.line_num, row
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: expected a table, but: {error}. {remedy}") from error

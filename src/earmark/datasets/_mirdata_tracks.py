@@ -11,6 +11,7 @@ from typing import Any
 
 from earmark.datasets._cells import Text, typed
 from earmark.datasets._listing import ROLES, nfc, split_of
+from earmark.datasets.base import get_line
 from earmark.datasets.beatport_key import artist_groups
 from earmark.datasets.splits import hear_folds
 from earmark.errors import DataError, MissingPart
@@ -24,7 +25,7 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "instrument": ("instrument_full", "instrument", "instruments"),
     "family": ("family",),
     "technique": ("technique_full", "technique"),
-    "pitch": ("pitch_id",),
+    "pitch": ("pitch_id", "midi_nr"),
     "tempo": ("tempo",),
     "tags": ("tags",),
     "singer": ("singer_id", "singer"),
@@ -33,18 +34,17 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "stroke": ("stroke_name",),
     "tonic": ("tonic",),
     "makam": ("makam",),
-    "composer": ("composer",),
+    "raaga": ("raaga",),
+    "effect": ("effect", "fx_type"),
+    "language": ("language",),
+    "composer": ("composer", "canonical_composer"),
     "artist": ("artist_id", "artist"),
 }
-NUMBERS = ("pitch", "tempo", "tonic")
+NUMBERS = ("pitch", "tempo")
+EITHER = ("tonic",)  # numbers in Hz in some datasets, names of notes in others
 GROUPS = ("artist_id", "artists", "artist", "singer_id", "singer", "drummer", "player_id", "song_id")
 SPLITS = ("split", "subset")
 AUDIO = ("audio_path", "audio_mix_path", "audio_mono_path", "mix_path", "audio_master_path")
-
-
-def get_line(name: str) -> str:
-    """Return the line to type where a file of a dataset is not there."""
-    return f"Type: earmark get dataset {name} (its files are elsewhere: add --dir FOLDER, or dir: in the experiment)"
 
 
 def asked(name: str, call: Callable[[], Any]) -> Any:
@@ -89,7 +89,9 @@ def targets_of(name: str, tracks: Mapping[str, Any]) -> Iterator[tuple[str, Mapp
             next((value for one in attributes if (value := _value(name, track, one)) is not None), None)
             for track in tracks.values()
         ]
-        cells = [(f"{name}, track '{one}'", _cell(label, value)) for one, value in zip(tracks, values, strict=True)]
+        is_number = label in NUMBERS or (label in EITHER and all(_number(one) for one in values if one is not None))
+        read = _number if is_number else _key if label == "key" else _class
+        cells = [(f"{name}, track '{one}'", read(value)) for one, value in zip(tracks, values, strict=True)]
         if all(cell is None for _, cell in cells):
             continue
         for one, target in zip(tracks, typed(label, cells).targets, strict=True):
@@ -98,12 +100,8 @@ def targets_of(name: str, tracks: Mapping[str, Any]) -> Iterator[tuple[str, Mapp
     yield from found.items()
 
 
-def _cell(label: str, value: Any) -> object:
-    """Return a value as a manifest's cell: a number, a key in our spelling, a class name or several."""
-    if label in NUMBERS:
-        return _number(value)
-    if label == "key":
-        return _key(value)
+def _class(value: Any) -> object:
+    """Return a class name or several as a manifest's cell."""
     if isinstance(value, list):
         return [Text(one) for one in value]
     return None if value is None else Text(value)

@@ -76,7 +76,7 @@ def clips(
     """Return a clip for each track, its id being the track's, and notes on what is not known of them."""
     found = previews(root, name)
     listed = [Clip(one, found.file(one), targets=its, group=groups.get(one)) for one, its in targets.items()]
-    return listed, list(_notes(found, targets, groups, name))
+    return listed, list(_notes(found, targets, groups))
 
 
 def artists(root: Path, tracks: Mapping[str, object]) -> Mapping[str, str]:
@@ -92,15 +92,15 @@ def artists(root: Path, tracks: Mapping[str, object]) -> Mapping[str, str]:
         raise DataError(f"{file}: expected a table 'songs' with track_id and artist_id, but: {error}.") from error
 
 
-def _notes(found: Previews, tracks: Mapping[str, object], groups: Mapping[str, str], name: str) -> Iterator[str]:
+def _notes(found: Previews, tracks: Mapping[str, object], groups: Mapping[str, str]) -> Iterator[str]:
     numbers = found.numbers
     lost = 0 if numbers is None else sum(one not in numbers for one in tracks)
     if lost:
-        yield f"{name}: {lost} of {len(tracks)} tracks have no number of 7digital's, so no file is looked for"
+        yield f"{lost} of {len(tracks)} tracks without a number of 7digital's: no file is looked for"
     unknown = sum(one not in groups for one in tracks)
     if unknown:
         yield (
-            f"{name}: the artist of {unknown} of {len(tracks)} tracks is not known, so a split that is drawn may part "
+            f"the artist of {unknown} of {len(tracks)} tracks is not known, so a split that is drawn may part "
             "an artist; track_metadata.db of the Million Song Dataset tells"
         )
 

@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 
-from earmark.datasets._finding import Finding, counted
+from earmark.counted import counted
+from earmark.datasets._finding import Finding
 from earmark.datasets._sound import Sound
 from earmark.datasets._targets import ROLES, class_counts
 from earmark.datasets.base import Dataset

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from earmark import audio
-from earmark.datasets._finding import Finding, Severity, counted
+from earmark.counted import counted
+from earmark.datasets._finding import Finding, Severity
 from earmark.datasets.base import Dataset
 from earmark.errors import AudioError
 from earmark.identity import file_sha256

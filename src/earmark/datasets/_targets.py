@@ -3,7 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
-from earmark.datasets._finding import Finding, counted
+from earmark.counted import counted
+from earmark.datasets._finding import Finding
 from earmark.datasets._labels import classes_of, groups_name
 from earmark.datasets.base import Dataset
 from earmark.nouns import Clip, Split
@@ -12,11 +13,15 @@ ROLES = ("train", "valid", "test")
 
 
 def label_findings(dataset: Dataset, label: str) -> list[Finding]:
-    """Return clips without the label, classes too rare to learn and test, and labels that tell nothing apart."""
+    """Return clips without the label, classes too rare to learn and test, and labels that tell nothing apart.
+
+    A label that the publisher gave to so many clips is not missing from the others.
+    """
     missing = tuple(clip.id for clip in dataset.clips if label not in clip.targets)
     labelled = [clip for clip in dataset.clips if label in clip.targets]
     found = []
-    if missing:
+    published = next((one.n_clips for one in dataset.card.labels if one.name == label), None)
+    if missing and len(labelled) != published:
         what = f"{counted(len(missing), 'clip')} without '{label}'"
         found.append(Finding("warning", what, missing, "Label them; a task leaves them out."))
     counts = class_counts(labelled, label)

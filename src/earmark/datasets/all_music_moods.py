@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from earmark.datasets import _arrays, _msd
-from earmark.datasets._listing import read_text, split_of, table_rows
-from earmark.datasets.base import Dataset, listed, need
-from earmark.errors import DataError, MissingPart, UserError
+from earmark.datasets._listing import numbered_lines, split_of
+from earmark.datasets._named_rows import numbered_rows
+from earmark.datasets.base import Dataset, listed, need, refuse_variant
+from earmark.errors import DataError, MissingPart
 from earmark.nouns import DataCard, LabelCard, Source, SplitCard
 
 NAME = "all-music-moods"
@@ -90,11 +91,10 @@ def load(variant: str, root: Path) -> Dataset:
 
     Raises MissingPart where labels, moods or audio are not there, DataError for files that are not as published.
     """
-    if variant:
-        raise UserError(f"The dataset '{NAME}' has no variants, got '{NAME}:{variant}'. Write '{NAME}'.")
+    refuse_variant(NAME, variant)
     data = root / "data"
     rows = _rows(need(data / "metadata.csv", NAME, root))
-    moods = [one for one in read_text(need(data / "moods.txt", NAME, root), FETCH).splitlines() if one]
+    moods = [line for _, line in numbered_lines(need(data / "moods.txt", NAME, root), FETCH)]
     indices = {role: _indices(need(data / f"{part}_idx.npy", NAME, root), len(rows)) for role, part in PARTS.items()}
     targets = {
         track: {"moods": its} for (track, _), its in zip(rows, _moods(data / TARGETS, len(rows), moods), strict=True)
@@ -106,16 +106,13 @@ def load(variant: str, root: Path) -> Dataset:
 
 def _rows(table: Path) -> list[tuple[str, str]]:
     """Return the track and the artist of each row."""
-    lines = table_rows(table, ",", FETCH)
-    _, head = next(lines, (1, []))
-    if not {*COLUMNS} <= {*head}:
-        raise DataError(f"{table}: expected the columns {', '.join(COLUMNS)}, got {', '.join(head)}. {FETCH}")
-    track, artist = (head.index(column) for column in COLUMNS)
     found = []
-    for line, row in lines:
-        if len(row) != len(head) or not _msd.TRACK.fullmatch(row[track]):
-            raise DataError(f"{table}:{line}: expected {len(head)} cells and a track id, got {row}. {FETCH}")
-        found.append((row[track], row[artist]))
+    for line, row in numbered_rows(table, COLUMNS, FETCH):
+        if not _msd.TRACK.fullmatch(row["track_id"]):
+            raise DataError(
+                f"{table}:{line}: expected a track such as TRAADIN128F931D672, got '{row['track_id']}'. {FETCH}"
+            )
+        found.append((row["track_id"], row["artist_id"]))
     twice = len(found) - len({one for one, _ in found})
     if twice:
         raise DataError(f"{table}: expected a row for each track, got {twice} that repeat one. {FETCH}")

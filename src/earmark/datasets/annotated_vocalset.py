@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from earmark import audio, places
+from earmark.counted import counted
 from earmark.datasets import _annotated_vocalset_tables as tables
 from earmark.datasets import _finding, vocalset
 from earmark.datasets._listing import clip_id, split_of
@@ -206,4 +207,4 @@ def _notes(faults: Mapping[str, Iterable[str]]) -> Iterator[str]:
         stems = list(names)
         noun = "note" if fault in OF_NOTES else "recording"
         named = _finding.listed(list(dict.fromkeys(stems)))
-        yield f"{NAME}: {fault}: {_finding.counted(len(stems), noun)} ({named})"
+        yield f"{NAME}: {fault}: {counted(len(stems), noun)} ({named})"

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from earmark.datasets._listing import is_audio, read_text, split_of
 from earmark.datasets._named_rows import named_rows
-from earmark.datasets.base import Dataset, listed, need
+from earmark.datasets.base import Dataset, get_line, listed
 from earmark.errors import DataError, MissingPart, UnknownName
 from earmark.nouns import Clip, DataCard, LabelCard, Source, SplitCard
 
@@ -122,7 +122,13 @@ def load(variant: str, root: Path) -> Dataset:
 
 
 def _table(root: Path, file: str, name: str) -> Path:
-    return root / file if (root / file).is_file() else need(root / "metadata" / file, name, root)
+    found = next((path for path in (root / file, root / "metadata" / file) if path.is_file()), None)
+    if found is None:
+        raise MissingPart(
+            f"Dataset '{name}' is not in '{root}': expected '{file}' there, or in its folder metadata. "
+            f"{get_line(name, '--only labels')}"
+        )
+    return found
 
 
 def _titles(table: Path) -> Mapping[str, str]:

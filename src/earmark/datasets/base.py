@@ -7,6 +7,7 @@ Iterable[Alone]`, where the audio of a clip can be had alone. `_methods` turns a
 the same.
 """
 
+import glob
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,8 +16,10 @@ from typing import NamedTuple
 
 from earmark.datasets._listing import version_of
 from earmark.datasets._stamps import stamps_of
-from earmark.errors import DataError, MissingPart, hint
+from earmark.errors import DataError, MissingPart, UserError, hint
 from earmark.nouns import Clip, DataCard, Source, Split
+
+ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"))
 
 
 class Alone(NamedTuple):
@@ -112,11 +115,38 @@ def _without(split: Split, lost: Set[str]) -> Split:
     return Split(*(tuple(one for one in ids if one not in lost) for ids in (split.train, split.valid, split.test)))
 
 
+def get_line(name: str, options: str = "") -> str:
+    """Return the line to type where a file of a dataset is not there."""
+    line = f"earmark get dataset {name} {options}".rstrip()
+    return f"Type: {line} (its files are elsewhere: add --dir FOLDER, or dir: in the experiment)"
+
+
 def need(path: Path, name: str, root: Path) -> Path:
-    """Return a path that a dataset cannot do without, or raise MissingPart with the line to type."""
+    """Return a path that a dataset cannot do without, or raise MissingPart with the line to type.
+
+    A copy that lies deeper in `root`, and archives that nobody has unpacked, are named.
+    """
     if not path.exists():
+        wanted = path.relative_to(root).as_posix()
         raise MissingPart(
-            f"Dataset '{name}' is not in '{root}': expected '{path.relative_to(root).as_posix()}' there. "
-            f"Type: earmark get dataset {name} (its files are elsewhere: add --dir FOLDER, or dir: in the experiment)"
+            f"Dataset '{name}' is not in '{root}': expected '{wanted}' there. {get_line(name)}"
+            f"{_found_instead(wanted, root)}"
         )
     return path
+
+
+def refuse_variant(name: str, variant: str) -> None:
+    """Raise UserError where a variant is asked for of a dataset that has none."""
+    if variant:
+        raise UserError(f"The dataset '{name}' has no variants, got '{name}:{variant}'. Write '{name}'.")
+
+
+def _found_instead(wanted: str, root: Path) -> str:
+    """Return a sentence on a place below `root` that has what is wanted, or on archives in it; "" for neither."""
+    named = (found for depth in ("*", "*/*") for found in sorted(root.glob(f"{depth}/{glob.escape(wanted)}")))
+    deeper = next(named, None)
+    if deeper is not None:
+        place = deeper.parents[wanted.count("/")]
+        return f". It is in '{place}': add --dir {place}, or move what is there up."
+    packed = sorted(file.name for file in root.glob("*") if file.suffix in ARCHIVES)
+    return f". Not unpacked there: {', '.join(packed)}." if packed else ""

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from earmark.datasets._listing import nfc, read_text
-from earmark.datasets.base import Dataset, listed, need
-from earmark.errors import DataError, UserError
+from earmark.datasets.base import Dataset, listed, need, refuse_variant
+from earmark.errors import DataError
 from earmark.metrics import normalise_key
 from earmark.nouns import Clip, DataCard, LabelCard, Source, Target
 
@@ -91,8 +91,7 @@ def load(variant: str, root: Path) -> Dataset:
     Labels: key ("C# minor") and genre, where there is one. Raises MissingPart where a folder is not there, DataError
     where metadata cannot be read.
     """
-    if variant:
-        raise UserError(f"The dataset 'beatport-key' has no variants, got '{variant}'. Write 'beatport-key'.")
+    refuse_variant("beatport-key", variant)
     keys, meta = _by_number(root, "keys", ".txt"), _by_number(root, "meta", ".json")
     sounds = _by_number(root, "audio", ".mp3")
     groups = artist_groups([_artists(path.stem) for path in keys.values()])

@@ -4,8 +4,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from earmark.counted import counted
 from earmark.datasets._description import Counts, Description, LabelDescription, describe
-from earmark.datasets._finding import Finding, Report, Severity, by_severity, counted, listed
+from earmark.datasets._finding import Finding, Report, Severity, by_severity, listed
 from earmark.datasets._published import card_findings, record_of
 from earmark.datasets._sound import duplicate_findings, listen, sound_findings
 from earmark.datasets._stamps import stamps_of
@@ -26,6 +27,7 @@ __all__ = [
 
 ORDER: tuple[Severity, ...] = ("error", "warning", "info")
 COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
+TITLE = "table.title"  # rich's own style of it
 BAR_CELLS = 30
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 MOST_CLASSES = 30
@@ -50,6 +52,7 @@ def examine(dataset: Dataset, label: str | None = None, jobs: int = 1) -> Report
     for name in labels:
         findings += label_findings(dataset, name)
     findings += split_findings(dataset, labels) + _skipped(dataset)
+    findings += [Finding("info", note, (), "Know it when you read a number.") for note in dataset.notes]
     differs = card_findings(dataset, sounds)
     is_whole = is_published(dataset) and not differs and all(one.reason is None for one in sounds.values())
     record = record_of(dataset, sounds, stamps) if is_whole else None
@@ -63,7 +66,8 @@ def is_published(dataset: Dataset) -> bool:
 
 def render_report(report: Report) -> RenderableType:
     """Return what was found as a table for `rich.console.Console.print`, errors first."""
-    table = Table(title=f"{report.dataset}: {counted(report.n_clips, 'clip')}", title_justify="left")
+    # As Text, since rich draws a train for ":train:", and takes "[/b]" for an order.
+    table = Table(title=Text(f"{report.dataset}: {counted(report.n_clips, 'clip')}", TITLE), title_justify="left")
     for column in ("", "found", "where", "what to do"):
         table.add_column(column, overflow="fold")
     for finding in report.findings:
@@ -83,10 +87,12 @@ def render_description(found: Description) -> RenderableType:
     for name, counts in (("rates", found.rates), ("channels", found.channels), ("formats", found.formats)):
         facts.add_row(name, _line(counts))
     for name, fold, parts in found.parts:
-        facts.add_row("split", f"{name} {fold}: {_line(parts)}")
-    facts.add_row("licence", found.licence)
+        facts.add_row("split", Text(f"{name} {fold}: {_line(parts)}"))
+    facts.add_row("licence", Text(found.licence))
     if found.unreadable:
-        facts.add_row("unreadable", listed(found.unreadable))
+        facts.add_row("unreadable", Text(listed(found.unreadable)))
+    for note in found.notes:
+        facts.add_row("note", Text(note))
     return Group(
         Text(f"{found.name} (version {found.version})", style="bold"),
         facts,
@@ -130,7 +136,7 @@ def _label(label: LabelDescription) -> Table:
     title = f"{label.name}: {kind}, {counted(label.n_clips, 'clip')}" + (
         f", split {label.split}" if label.split else ""
     )
-    table = Table(title=title, title_justify="left", box=None)
+    table = Table(title=Text(title, TITLE), title_justify="left", box=None)
     if label.ranges:
         for column in ("least", "mean", "greatest"):
             table.add_column(column, justify="right")

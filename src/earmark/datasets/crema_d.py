@@ -18,8 +18,8 @@ import numpy as np
 
 from earmark.datasets._listing import split_of
 from earmark.datasets._named_rows import named_rows
-from earmark.datasets.base import Alone, Dataset, listed, need
-from earmark.errors import DataError, UserError
+from earmark.datasets.base import Alone, Dataset, listed, need, refuse_variant
+from earmark.errors import DataError
 from earmark.nouns import Clip, DataCard, LabelCard, Source, SplitCard, Target
 
 EMOTIONS = {"ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happiness", "NEU": "neutral", "SAD": "sadness"}
@@ -128,8 +128,7 @@ def sources_after_labels(variant: str, root: Path) -> tuple[Source, ...]:
 
 
 def _clips(variant: str, root: Path) -> Iterator[Clip]:
-    if variant:
-        raise UserError(f"The dataset 'crema-d' has no variants, got 'crema-d:{variant}'. Write 'crema-d'.")
+    refuse_variant("crema-d", variant)
     table = _table(TABLE, root)
     sexes = {row["ActorID"]: row["Sex"].lower() for row in named_rows(_table(PEOPLE, root), ("ActorID", "Sex"), FETCH)}
     votes = {emotion[0]: word for emotion, word in EMOTIONS.items()}

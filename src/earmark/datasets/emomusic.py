@@ -15,12 +15,13 @@ differ in other letters fall together, so they are one group too.
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from earmark.datasets._listing import nfc, split_of, table_rows
-from earmark.datasets.base import Dataset, listed, need
-from earmark.errors import DataError, UserError
+from earmark.datasets._listing import nfc, split_of
+from earmark.datasets._named_rows import numbered_rows
+from earmark.datasets.base import Dataset, listed, need, refuse_variant
+from earmark.errors import DataError
 from earmark.nouns import Clip, DataCard, LabelCard, Source, SplitCard, Target
 
 SONGS = ("song_id", "Artist", "Genre", "Mediaeval 2013 set")
@@ -58,6 +59,7 @@ CARD = DataCard(
             "castellon2021",
             "test: the evaluation set of MediaEval 2013, 125 songs. Train and valid: the 619 others by a hash of the "
             "artist, eight to two (Castellon, Donahue, Liang 2021: p-lambda/jukemir)",
+            sizes=((504, 115, 125),),
             used_by="jukemir, MULE, MARBLE",
             leak="train and valid share no artist; whether the test, which MediaEval chose, shares some with them is "
             "not known to us",
@@ -85,7 +87,7 @@ CARD = DataCard(
     ),
     layout="p-lambda/jukemir, jukemir/datasets and assets/emomusic.json (files, columns, the split's rule, sha256); "
     "other public readers for the order of columns and the tabs; counts and rate: the publisher's page. Sizes of the "
-    "archives and of train and valid were not found. Hours: 744 times 45 s.",
+    "parts: jukemir/datasets/test.py; those of the archives were not found. Hours: 744 times 45 s.",
 )
 CARDS = {"": CARD}
 
@@ -96,8 +98,7 @@ def load(variant: str, root: Path) -> Dataset:
     The tables may also lie in `root`, the audio in `clips_45sec/clips_45seconds`. Raises MissingPart where a table or
     the audio is not there, DataError for a table that is not as published.
     """
-    if variant:
-        raise UserError(f"The dataset 'emomusic' has no variants, got 'emomusic:{variant}'. Write 'emomusic'.")
+    refuse_variant("emomusic", variant)
     songs = _rows(_table("songs_info.csv", root), SONGS)
     ratings = _rows(_table("static_annotations.csv", root), RATINGS)
     audio = _audio(root)
@@ -135,26 +136,17 @@ def _audio(root: Path) -> Path:
 
 
 def _rows(table: Path, columns: tuple[str, ...]) -> Mapping[str, Mapping[str, str]]:
-    """Return the rows of a table by song number, every cell without the blanks around it."""
-    return {row["song_id"]: row for row in _checked_rows(table, columns)}
-
-
-def _checked_rows(table: Path, columns: tuple[str, ...]) -> Iterator[Mapping[str, str]]:
-    lines = table_rows(table, ",", FETCH)
-    head = [cell.strip() for cell in next(lines, (1, []))[1]]
-    if missing := [column for column in columns if column not in head]:
-        raise DataError(f"{table}: expected the columns {', '.join(columns)}; it lacks {', '.join(missing)}. {FETCH}")
-    seen: set[str] = set()
-    for number, cells in lines:
-        row = dict(zip(head, (cell.strip() for cell in cells), strict=False))
-        song = row.get("song_id", "")
-        if not set(columns) <= row.keys() or not song.isdecimal() or song in seen or not _is_sound(row):
+    """Return the rows of a table by song number."""
+    rows: dict[str, Mapping[str, str]] = {}
+    for line, row in numbered_rows(table, columns, FETCH):
+        song = row["song_id"]
+        if not song.isdecimal() or song in rows or not _is_sound(row):
             raise DataError(
-                f"{table}:{number}: expected a song number that comes once, ratings from 1 to 9 or a set of "
-                f"{' or '.join(SETS)}, got {', '.join(cells)}. {FETCH}"
+                f"{table}:{line}: expected a song number that comes once, ratings from 1 to 9 or a set of "
+                f"{' or '.join(SETS)}, got {', '.join(row.values())}. {FETCH}"
             )
-        seen.add(song)
-        yield row
+        rows[song] = row
+    return rows
 
 
 def _is_sound(row: Mapping[str, str]) -> bool:

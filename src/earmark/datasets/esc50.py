@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from earmark.datasets._named_rows import named_rows
-from earmark.datasets.base import Dataset, listed, need
+from earmark.datasets.base import Dataset, listed, need, refuse_variant
 from earmark.datasets.splits import hear_folds
-from earmark.errors import DataError, UserError
+from earmark.errors import DataError
 from earmark.nouns import Clip, DataCard, LabelCard, Source, SplitCard, Target
 
 COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file")
@@ -73,14 +73,14 @@ CARDS = {"": CARD}
 
 
 def load(variant: str, root: Path) -> Dataset:
-    """Return the clips below `root`, or below `ESC-50-master` in it: `meta/esc50.csv` and `audio/`.
+    """Return the clips below `root`, or below `ESC-50-master` or another folder in it: `meta/esc50.csv` and `audio/`.
 
     Labels: sound, sound_10 (ESC-10 alone), major; the group is the Freesound recording. Raises MissingPart where table
     or audio is not there, DataError for a table that is not as published.
     """
-    if variant:
-        raise UserError(f"The dataset 'esc50' has no variants, got 'esc50:{variant}'. Write 'esc50'.")
-    folder = root if (root / "meta" / "esc50.csv").is_file() else root / TOP
+    refuse_variant("esc50", variant)
+    copies = (place for place in (root, *sorted(root.glob("*"))) if (place / "meta" / "esc50.csv").is_file())
+    folder = next(copies, root / TOP)
     table = need(folder / "meta" / "esc50.csv", "esc50", root)
     audio = need(folder / "audio", "esc50", root)
     rows = list(named_rows(table, COLUMNS, FETCH))

@@ -2,8 +2,9 @@
 
 A corpus is a dataset like any other, of which nobody reads the labels: its clips are tracks, their groups say what
 belongs together, and the card under which licence. `excerpts` makes of it MULE's small training set, ten seconds of
-each track, the same ones for good (McCallum et al. 2022, section 4). Lengths come from the files' headers and are
-remembered in the home, by each file's place, size and time of change: of two million files they take long.
+each track, the same ones for good (McCallum et al. 2022, section 4); `earmark corpus build --excerpt-s 10` asks for
+them. Lengths come from the files' headers and are remembered in the home, by each file's place, size and time of
+change: of two million files they take long.
 """
 
 import math
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from earmark import audio, durable, places
+from earmark.counted import counted
 from earmark.datasets._listing import clip_id
 from earmark.datasets._stamps import stamps_of
 from earmark.datasets.base import Dataset, narrowed
@@ -59,19 +61,20 @@ def excerpts(dataset: Dataset, seconds: float, seed: int = 0, jobs: int = 1) -> 
 
     Which piece depends on dataset, clip, `seconds` and `seed` alone: not on the other clips, nor on their order. A
     clip that is shorter, or whose file cannot be opened, stays whole, and a note counts it. A piece has its clip's
-    targets, its place in the splits and its group, which is the clip itself where it had none.
+    targets, its group and its place in the splits.
     """
     if not seconds > 0:
         raise DataError(f"Expected excerpts of more than 0 s, got {seconds:g} s.")
     found = lengths(dataset, jobs)
     pieces = {clip.id: _piece(dataset.name, clip, found.seconds.get(clip.id), seconds, seed) for clip in dataset.clips}
     n_short = sum(length < seconds for length in found.seconds.values())
-    notes = [f"one excerpt of {seconds:g} s of each clip, drawn with seed {seed}"]
+    notes = [f"{dataset.name}: one excerpt of {seconds:g} s of each clip, drawn with seed {seed}"]
     if n_short:
-        notes.append(f"shorter than {seconds:g} s, and whole: {n_short} of {len(dataset.clips)} clips")
+        notes.append(f"{dataset.name}: shorter than {seconds:g} s, and whole: {n_short} of {len(dataset.clips)} clips")
     if found.failures:
         first = found.failures[0]
-        notes.append(f"not to be opened, and whole: {len(found.failures)} clips, such as {first.clip} ({first.reason})")
+        lost = counted(len(found.failures), "clip")
+        notes.append(f"{dataset.name}: not to be opened, and whole: {lost}, such as {first.clip} ({first.reason})")
     splits = {
         name: tuple(
             Split(*(tuple(pieces[one].id for one in ids) for ids in (fold.train, fold.valid, fold.test)))
@@ -84,15 +87,14 @@ def excerpts(dataset: Dataset, seconds: float, seed: int = 0, jobs: int = 1) -> 
 
 
 def _piece(name: str, clip: Clip, length_s: float | None, seconds: float, seed: int) -> Clip:
-    grouped = replace(clip, group=clip.id if clip.group is None else clip.group)
     # Ten seconds at 44.1 kHz are seldom 10.000000 in floats.
     last = -1 if length_s is None else math.floor((length_s - seconds) * STEPS_PER_S + 1e-6)
     if last < 0:
-        return grouped
+        return clip
     step = int(generator("excerpt", name, clip.id, float(seconds), seed).integers(last + 1))
     start_s = (clip.start_s or 0.0) + step / STEPS_PER_S
     end_s = (clip.start_s or 0.0) + (step + seconds * STEPS_PER_S) / STEPS_PER_S
-    return replace(grouped, id=clip_id(clip.id, start_s, end_s), start_s=start_s, end_s=end_s)
+    return replace(clip, id=clip_id(clip.id, start_s, end_s), start_s=start_s, end_s=end_s)
 
 
 def _of_files(root: Path, paths: Sequence[Path], jobs: int) -> Mapping[Path, float | AudioError]:

@@ -9,8 +9,8 @@ number as published ("000002"); the group is the artist, of whom the official sp
 a third that names the first column. A track belongs to the subset it names and to every larger one.
 
 Left out of small, medium and large are excerpts without audio: each was cut from `reported length // 2 - 15` seconds
-on, and where the reported length was wrong that is past the track's end. Five excerpts that begin within the last six
-seconds of their tracks (98565 to 98569) are heard as long as they last.
+on, and where the reported length was wrong that is past the track's end. Five excerpts that begin where their tracks
+end, give or take six seconds (98565 to 98569), are heard as long as they last.
 """
 
 import csv
@@ -19,7 +19,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from earmark.datasets._listing import ROLES, split_of, table_rows
+from earmark.datasets._listing import ROLES, split_of
+from earmark.datasets._named_rows import named_rows
 from earmark.datasets.base import Dataset, listed, need
 from earmark.errors import DataError, UnknownName
 from earmark.nouns import Clip, DataCard, LabelCard, Source, SplitCard, Target
@@ -183,7 +184,7 @@ def _rows(table: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
                 raise DataError(f"{table}: expected a head of two lines; it lacks {', '.join(missing)}. {FETCH}")
             places = {name: heads.index(head) for name, head in COLUMNS.items()}
             next(reader, None)
-            for cells in reader:
+            for cells in filter(None, reader):
                 row = {name: cells[place] for name, place in places.items() if place < len(cells)}
                 if len(row) < len(places) or not cells[0].isdecimal() or row["subset"] not in SUBSETS:
                     raise DataError(
@@ -198,12 +199,7 @@ def _rows(table: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
 
 def _titles(table: Path) -> Mapping[str, str]:
     """Return the title of each genre by its number."""
-    lines = table_rows(table, ",", FETCH)
-    _, head = next(lines, (1, []))
-    if not {"genre_id", "title"} <= {*head}:
-        raise DataError(f"{table}: expected the columns genre_id and title, got {', '.join(head)}. {FETCH}")
-    number, title = head.index("genre_id"), head.index("title")
-    return {row[number]: row[title] for _, row in lines if len(row) == len(head)}
+    return {row["genre_id"]: row["title"] for row in named_rows(table, ("genre_id", "title"), FETCH)}
 
 
 def _targets(row: Mapping[str, str], titles: Mapping[str, str], table: Path) -> dict[str, Target]:

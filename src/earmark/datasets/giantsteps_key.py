@@ -15,14 +15,15 @@ of `beatport_metadata.txt`. The group is the artist, as for Beatport EDM Key; th
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from earmark.datasets._listing import nfc, read_text, split_of, table_rows
-from earmark.datasets.base import Alone, Dataset, listed, need
+from earmark.datasets._listing import nfc, read_text, split_of
+from earmark.datasets._named_rows import numbered_rows
+from earmark.datasets.base import Alone, Dataset, listed, need, refuse_variant
 from earmark.datasets.beatport_key import artist_groups
-from earmark.errors import DataError, UserError
+from earmark.errors import DataError
 from earmark.metrics import normalise_key
 from earmark.nouns import Clip, DataCard, LabelCard, Source, SplitCard, Target
 
@@ -61,7 +62,7 @@ CARD = DataCard(
     audio="MP3, two minutes",
     n_clips=2090,
     labels=(
-        LabelCard("key", "key", None, None, "the one major or minor key of a track, where its annotators were sure"),
+        LabelCard("key", "key", 24, 1763, "the one major or minor key of a track, where its annotators were sure"),
         LabelCard("genre", "multiclass", None, None, "Beatport's, in small letters, where a file says it"),
     ),
     splits=(
@@ -70,6 +71,7 @@ CARD = DataCard(
             "test: the 604 tracks of Knees et al. 2015. Train and valid: the MTG's tracks with one key of confidence "
             "2, by a hash of their artists (Castellon, Donahue, Liang 2021: p-lambda/jukemir)",
             labels=("key",),
+            sizes=((923, 236, 604),),
             used_by="jukemir, MULE, MARBLE",
             leak="train and valid share no artist; the test set comes without artists, so whether it shares some with "
             "them is not known. No track is in both.",
@@ -89,8 +91,9 @@ CARD = DataCard(
     instructions="The audio is 2,090 files, fetched one by one. --subset N fetches N of them.",
     layout="The two repositories' files (annotations.txt, key, genre and md5 files, README: 604 files of about 850 MB "
     "together); p-lambda/jukemir, jukemir/datasets and assets/giantsteps.json (beatport_metadata.txt, the split's "
-    "rule, hosts, sha256 of the two archives); a public row of that metadata. 604 and 1,486 tracks: seed 004. How many "
-    "of the MTG's have a sure key, and the parts' sizes, no source that we read says.",
+    "rule, hosts, sha256 of the two archives); a public row of that metadata. 604 and 1,486 tracks: seed 004. "
+    "Tracks with a key, classes and the parts' sizes: the tests of p-lambda/jukemir (jukemir/datasets/test.py). Sizes "
+    "of files were not found.",
 )
 CARDS = {"": CARD}
 
@@ -144,8 +147,7 @@ def parts_of(artists: Sequence[Sequence[str]]) -> list[str]:
 
 def _labels(variant: str, root: Path) -> Dataset:
     """Return the dataset, whether its audio is there or not."""
-    if variant:
-        raise UserError(f"The dataset '{NAME}' has no variants, got '{NAME}:{variant}'. Write '{NAME}'.")
+    refuse_variant(NAME, variant)
     mtg, unused = _mtg_tracks(root)
     test = _test_tracks(root)
     groups = dict(zip(mtg, artist_groups([track.artists for track in mtg.values()]), strict=True))
@@ -178,8 +180,8 @@ def _mtg_tracks(root: Path) -> tuple[Mapping[str, Track], Counter[str]]:
     table = need(folder / "annotations" / "annotations.txt", NAME, root)
     artists = _artists(root)
     tracks, unused = {}, Counter[str]()
-    for row in _rows(table, ("ID", "MANUAL KEY", "C")):
-        number, key = row["ID"], row["MANUAL KEY"]
+    for number, row in _rows(table, ("ID", "MANUAL KEY", "C")).items():
+        key = row["MANUAL KEY"]
         if number not in artists:
             raise DataError(f"{table}: track {number} has no row in beatport_metadata.txt, beside it. {FETCH}")
         reason = "a confidence below 2" if row["C"] != SURE else "several keys" if "/" in key else ""
@@ -200,7 +202,7 @@ def _artists(root: Path) -> Mapping[str, tuple[str, ...]]:
     """Return the artists of each of the MTG's tracks, in the order of their table."""
     table = need(_repository(MTG, root) / "annotations" / "beatport_metadata.txt", NAME, root)
     rows = _rows(table, ("ID", "ARTIST"))
-    return {row["ID"]: tuple(name.strip() for name in row["ARTIST"].split(",")) for row in rows}
+    return {number: tuple(name.strip() for name in row["ARTIST"].split(",")) for number, row in rows.items()}
 
 
 def _key(text: str, source: Path) -> str:
@@ -210,16 +212,14 @@ def _key(text: str, source: Path) -> str:
         raise DataError(f"{source}: {error} {FETCH}") from error
 
 
-def _rows(table: Path, columns: tuple[str, ...]) -> Iterator[Mapping[str, str]]:
-    lines = table_rows(table, "\t", FETCH)
-    _, head = next(lines, (1, []))
-    if missing := [column for column in columns if column not in head]:
-        raise DataError(f"{table}: expected the columns {', '.join(columns)}; it lacks {', '.join(missing)}. {FETCH}")
-    for number, cells in lines:
-        row = dict(zip(head, (cell.strip() for cell in cells), strict=False))
-        if not set(columns) <= row.keys() or not row["ID"].isdecimal():
-            raise DataError(f"{table}:{number}: expected a track's number, got {len(cells)} cells: {cells}. {FETCH}")
-        yield row
+def _rows(table: Path, columns: tuple[str, ...]) -> Mapping[str, Mapping[str, str]]:
+    """Return the rows of a table by track, in its order; rows end with more tabs, or fewer, than the head has."""
+    rows: dict[str, Mapping[str, str]] = {}
+    for line, row in numbered_rows(table, columns, FETCH, "\t", may_be_ragged=True):
+        if not row["ID"].isdecimal():
+            raise DataError(f"{table}:{line}: expected a track's number, got '{row['ID']}'. {FETCH}")
+        rows[row["ID"]] = row
+    return rows
 
 
 def _clip(number: str, track: Track, group: str | None) -> Clip:

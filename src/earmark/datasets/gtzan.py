@@ -17,14 +17,15 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from earmark.datasets._listing import read_text
-from earmark.datasets.base import Dataset, listed, need
-from earmark.errors import DataError, UserError
+from earmark.datasets._listing import numbered_lines
+from earmark.datasets.base import Dataset, listed, need, refuse_variant
+from earmark.errors import DataError
 from earmark.nouns import Clip, DataCard, LabelCard, Source, Split, SplitCard
 
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
-FOLDERS = ("genres", "genres_original", "Data/genres_original", "gtzan_genre/genres", ".")
 NAME = re.compile(rf"({'|'.join(GENRES)})[._](\d{{5}})")
+SUFFIXES = (".au", ".wav")
+DEEPEST = 3
 PARTS = {"train": "train_filtered.txt", "valid": "valid_filtered.txt", "test": "test_filtered.txt"}
 ARTISTS = ("f1_train_groups.txt", "f1_evaluate_groups.txt")
 FETCH = "Type: earmark get dataset gtzan --only labels"
@@ -100,13 +101,12 @@ CARDS = {"": CARD}
 
 
 def load(variant: str, root: Path) -> Dataset:
-    """Return the excerpts under `root`: `genres/blues/…` (or a folder of FOLDERS), and the lists in `splits`.
+    """Return the excerpts under `root`: `genres/blues/…` (or a folder up to three deep), and the lists in `splits`.
 
     The lists may also lie in `root` itself. The label is genre, the group the artist ("artist 183") where a list has
     it. Raises MissingPart where audio or a list is not there, DataError for a list that is not as published.
     """
-    if variant:
-        raise UserError(f"The dataset 'gtzan' has no variants, got 'gtzan:{variant}'. Write 'gtzan'.")
+    refuse_variant("gtzan", variant)
     parts = {part: tuple(_members(_list(file, root))) for part, file in PARTS.items()}
     artists = {name: f"artist {number}" for file in ARTISTS for name, number in _numbered(_list(file, root))}
     files = _files(root)
@@ -131,14 +131,18 @@ def _list(file: str, root: Path) -> Path:
 
 
 def _audio(root: Path) -> Path:
-    found = [root / folder for folder in FOLDERS if any((root / folder / genre).is_dir() for genre in GENRES)]
-    return found[0] if found else need(root / "genres" / "blues", "gtzan", root).parent
+    """Return the folder of the genres' folders, which copies have at different depths."""
+    places = (found for depth in range(DEEPEST + 1) for genre in GENRES for found in root.glob("*/" * depth + genre))
+    for place in places:
+        if any(NAME.fullmatch(path.stem) for suffix in SUFFIXES for path in place.glob(f"*{suffix}")):
+            return place.parent
+    return need(root / "genres" / "blues", "gtzan", root).parent
 
 
 def _files(root: Path) -> Mapping[str, Path]:
     """Return the audio files by clip id, WAV before AU where both are there."""
     found: dict[str, Path] = {}
-    for suffix in (".au", ".wav"):
+    for suffix in SUFFIXES:
         for path in sorted(_audio(root).glob(f"*/*{suffix}")):
             if NAME.fullmatch(path.stem):
                 found[path.stem] = path
@@ -148,8 +152,8 @@ def _files(root: Path) -> Mapping[str, Path]:
 def _members(table: Path) -> Iterator[str]:
     """Yield the clip ids of a list of files, in its order."""
     seen: set[str] = set()
-    for number, line in enumerate(read_text(table, FETCH).splitlines(), 1):
-        found = NAME.fullmatch(Path(line.strip()).stem)
+    for number, line in numbered_lines(table, FETCH):
+        found = NAME.fullmatch(Path(line).stem)
         name = f"{found[1]}.{found[2]}" if found else ""
         if not name or name in seen:
             raise DataError(
@@ -161,7 +165,7 @@ def _members(table: Path) -> Iterator[str]:
 
 def _numbered(table: Path) -> Iterator[tuple[str, str]]:
     """Yield the clip id and the artist's number of each line."""
-    for number, line in enumerate(read_text(table, FETCH).splitlines(), 1):
+    for number, line in numbered_lines(table, FETCH):
         file, _, artist = line.partition("\t")
         found = NAME.fullmatch(Path(file).stem)
         if found is None or not artist.strip().isdecimal():

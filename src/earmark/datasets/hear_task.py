@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from earmark.datasets._listing import clip_id, nfc, read_text, table_rows
-from earmark.datasets.base import Dataset, listed, need
+from earmark.datasets.base import Dataset, get_line, listed, need
 from earmark.datasets.splits import hear_folds
 from earmark.errors import DataError, MissingPart, hint
 from earmark.nouns import Clip, DataCard, Kind, LabelCard, Source, Split, SplitCard, Target
@@ -143,11 +143,11 @@ def load(variant: str, root: Path) -> Dataset:
     what is no such folder.
     """
     folder, described = _chosen(variant, root)
-    name = _name(described)
+    name = f"{NAME}:{_name(described)}"
     rates = [one for one in folder.iterdir() if one.is_dir() and one.name.isdecimal()]
     audio = max(rates, key=lambda one: (one.name == "48000", int(one.name)), default=folder / "48000")
-    need(audio, f"{NAME}:{name}", folder)
-    parts = {part: _labels(folder, part) for part in _parts(folder, described)}
+    need(audio, name, folder)
+    parts = {part: _labels(folder, part, name) for part in _parts(folder, described)}
     ids = {part: [_id(part, file) for file in labels] for part, labels in parts.items()}
     clips = [
         Clip(_id(part, file), audio / part / file, targets=_targets(folder, described, labels))
@@ -158,9 +158,9 @@ def load(variant: str, root: Path) -> Dataset:
         splits = {"folds": hear_folds([ids[part] for part in sorted(ids)])}
     else:
         splits = {"official": (Split(*(tuple(ids[part]) for part in ("train", "valid", "test"))),)}
-    card = CARDS.get(name, CARD)
-    notes = [f"{NAME}:{name}: {EVENTS}"] if described["embedding_type"] == "event" else []
-    return listed(f"{NAME}:{name}", card, folder, clips, splits, notes)
+    card = CARDS.get(_name(described), CARD)
+    notes = [f"{name}: {EVENTS}"] if described["embedding_type"] == "event" else []
+    return listed(name, card, folder, clips, splits, notes)
 
 
 def _chosen(variant: str, root: Path) -> tuple[Path, Mapping[str, Any]]:
@@ -172,17 +172,19 @@ def _chosen(variant: str, root: Path) -> tuple[Path, Mapping[str, Any]]:
     wanted = {name: task for name, task in tasks.items() if variant in ("", name) or _plain(variant) == _plain(name)}
     if len(wanted) == 1:
         return next(iter(wanted.values()))
+    asked = f"{NAME}:{variant}".removesuffix(":")
     if not tasks:
-        asked = f"{NAME}:{variant}".removesuffix(":")
         raise MissingPart(
             f"Dataset '{asked}' is not in '{root}': expected a task's folder there, with {METADATA} in it, or a folder "
-            f"of such. Type: earmark get dataset {asked} (its files are elsewhere: add --dir FOLDER, or dir: in the "
-            "experiment)"
+            f"of such. {get_line(asked)}"
         )
     known = ", ".join(f"{NAME}:{name}" for name in tasks)
+    if not wanted and _plain(variant) in map(
+        _plain, TASKS
+    ):  # fetched one by one, so that some are there and others are not
+        raise MissingPart(f"Dataset '{asked}' is not in '{root}'; there: {known}. {get_line(asked)}")
     raise DataError(
-        f"Expected one task in '{root}', as its name or dir says, got '{NAME}:{variant}'.{hint(variant, tasks)} "
-        f"There: {known}."
+        f"Expected one task in '{root}', as its name or dir says, got '{asked}'.{hint(variant, tasks)} There: {known}."
     )
 
 
@@ -239,13 +241,13 @@ def _id(part: str, file: str) -> str:
     return clip_id(f"{part}/{file}")
 
 
-def _labels(folder: Path, part: str) -> Mapping[str, list[Any]]:
+def _labels(folder: Path, part: str, name: str) -> Mapping[str, list[Any]]:
     """Return the labels of each file of a part."""
-    file = need(folder / f"{part}.json", NAME, folder)
+    file = need(folder / f"{part}.json", name, folder)
     found = _object(file)
-    for name, labels in found.items():
-        if not isinstance(labels, list) or Path(name).name != name:
-            raise DataError(f"{file}: expected a file's name and a list of labels, got '{name}': {labels!r}. {REMEDY}")
+    for one, labels in found.items():
+        if not isinstance(labels, list) or Path(one).name != one:
+            raise DataError(f"{file}: expected a file's name and a list of labels, got '{one}': {labels!r}. {REMEDY}")
     return found
 
 
@@ -255,7 +257,7 @@ def _read(
     """Return the labels as text, held to the vocabulary and to the kind; those of events are left out."""
     if described["embedding_type"] == "event":
         return {part: dict.fromkeys(of_part, ()) for part, of_part in parts.items()}
-    words = set(_vocabulary(folder))
+    words = set(_vocabulary(folder, f"{NAME}:{_name(described)}"))
     text = {
         part: {file: tuple(sorted({nfc(str(one)) for one in labels})) for file, labels in of_part.items()}
         for part, of_part in parts.items()
@@ -274,8 +276,8 @@ def _read(
     return text
 
 
-def _vocabulary(folder: Path) -> Iterator[str]:
-    file = need(folder / "labelvocabulary.csv", NAME, folder)
+def _vocabulary(folder: Path, name: str) -> Iterator[str]:
+    file = need(folder / "labelvocabulary.csv", name, folder)
     lines = table_rows(file, ",", REMEDY)
     _, head = next(lines, (1, []))
     if sorted(head) != ["idx", "label"]:

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from earmark.datasets._listing import nfc, split_of, table_rows
-from earmark.datasets.base import Dataset, listed, need
-from earmark.errors import DataError, UserError
+from earmark.datasets.base import Dataset, listed, need, refuse_variant
+from earmark.errors import DataError
 from earmark.nouns import Clip, DataCard, LabelCard, Source, SplitCard
 
 NAME = "magnatagatune"
@@ -138,8 +138,7 @@ def load(variant: str, root: Path) -> Dataset:
     Audio may lie in `mp3/`, `audio/` or `root` itself, the annotations in `root` or `metadata/`. Raises MissingPart
     when either is not there, DataError for annotations that are not as published, UserError for a variant.
     """
-    if variant:
-        raise UserError(f"The dataset '{NAME}' has no variants, got '{NAME}:{variant}'. Write '{NAME}'.")
+    refuse_variant(NAME, variant)
     table = root / "metadata" / "annotations_final.csv"
     if not table.is_file():
         table = need(root / "annotations_final.csv", NAME, root)

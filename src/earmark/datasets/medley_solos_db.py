@@ -10,8 +10,8 @@ from pathlib import Path
 
 from earmark.datasets._listing import split_of
 from earmark.datasets._named_rows import named_rows
-from earmark.datasets.base import Dataset, listed, need
-from earmark.errors import DataError, UserError
+from earmark.datasets.base import Dataset, listed, need, refuse_variant
+from earmark.errors import DataError
 from earmark.nouns import Clip, DataCard, LabelCard, Source, SplitCard
 
 NAME = "medley-solos-db"
@@ -80,8 +80,7 @@ def load(variant: str, root: Path) -> Dataset:
     label is instrument, the group the song. Raises MissingPart where either is not there, DataError for a table that is
     not as published.
     """
-    if variant:
-        raise UserError(f"The dataset '{NAME}' has no variants, got '{NAME}:{variant}'. Write '{NAME}'.")
+    refuse_variant(NAME, variant)
     beside = root / TABLE
     table = beside if beside.is_file() else need(root / "annotation" / TABLE, NAME, root)
     rows = list(named_rows(table, COLUMNS, FETCH))

@@ -2,7 +2,8 @@
 
 A track of mirdata that has audio is a clip; its id is mirdata's. What a task can take of its annotations is in one
 table, `_mirdata_tracks.ATTRIBUTES`: a class name, several, a number or a key for the whole track. Annotations in time
-(beats, chords, notes, f0) are left out, and a note names them. Tracks by one artist, singer or player are one group.
+(beats, chords, notes, f0) and what else is not in the table are left out, and a note names them. Tracks by one artist,
+singer or player are one group.
 
 A dataset's files lie where mirdata lays them, in the folder that `dir:` names where it is called so (`ballroom`) or
 holds the index, else in the folder of that name below. The index says which tracks there are; it is looked for there,
@@ -18,8 +19,9 @@ reads the files, and mirdata's `validate` compares their md5.
 """
 
 import json
+import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,15 +35,15 @@ from earmark.datasets._mirdata_tracks import (
     SPLITS,
     asked,
     audio_of,
-    get_line,
     groups_of,
     splits_of,
     targets_of,
 )
-from earmark.datasets.base import Dataset, listed
+from earmark.datasets.base import Dataset, get_line, listed
 from earmark.errors import DataError, MissingPart, UnknownName
 from earmark.nouns import Clip, DataCard, Source
 
+HOUSEHOLD = re.compile("^_|audio|path|(^|_)id$")  # of a track's attributes: what nobody misses
 INSTALL = "Type: pip install 'earmark[mirdata]'"
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2")
 OURS = {
@@ -99,7 +101,9 @@ def load(variant: str, root: Path) -> Dataset:
     groups = groups_of(name, kept)
     clips = [Clip(one, path, targets=targets.get(one, {}), group=groups.get(one)) for one, path in paths.items()]
     card = _card(opened.theirs)
-    return listed(name, card, opened.home, clips, splits_of(name, kept), _notes(opened.theirs.name, tracks, kept))
+    labels = {label for each in targets.values() for label in each}
+    notes = _notes(opened.theirs.name, tracks, kept, labels)
+    return listed(name, card, opened.home, clips, splits_of(name, kept), notes)
 
 
 def sources_after_labels(variant: str, root: Path) -> Sequence[Source]:
@@ -193,14 +197,14 @@ def _card(theirs: Any) -> DataCard:
     )
 
 
-def _notes(name: str, tracks: Mapping[str, Any], kept: Mapping[str, Any]) -> Iterator[str]:
+def _notes(name: str, tracks: Mapping[str, Any], kept: Mapping[str, Any], labels: Collection[str]) -> Iterator[str]:
     if name in OURS:
         yield f"mirdata:{name}: earmark reads it itself, with its splits as published: {OURS[name]}"
     if lost := [one for one in tracks if one not in kept]:
         yield f"mirdata:{name}: {len(lost)} of {len(tracks)} tracks have no audio in mirdata's index, first '{lost[0]}'"
-    taken = {one for attributes in (*ATTRIBUTES.values(), GROUPS, SPLITS) for one in attributes}
-    kind = type(next(iter(kept.values())))
-    every = {one: each for above in reversed(kind.__mro__) for one, each in vars(above).items()}
-    timed = [one for one, each in every.items() if type(each).__name__ == "cached_property" and one[0] != "_"]
-    if left := sorted(set(timed) - taken):
+    used = (attributes for label, attributes in ATTRIBUTES.items() if label in labels)
+    taken = {one for attributes in (*used, GROUPS, SPLITS) for one in attributes}
+    first = next(iter(kept.values()))
+    computed = [one for above in type(first).__mro__ for one, each in vars(above).items() if not callable(each)]
+    if left := sorted({one for one in (*computed, *vars(first)) if not HOUSEHOLD.search(one)} - taken):
         yield f"mirdata:{name}: left out, annotations in time and others that no task takes: {', '.join(left)}"

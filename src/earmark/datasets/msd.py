@@ -17,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from earmark.datasets import _arrays, _msd
-from earmark.datasets._listing import ROLES, read_text, split_of, table_rows
+from earmark.datasets._listing import ROLES, numbered_lines, split_of, table_rows
+from earmark.datasets._named_rows import named_rows
 from earmark.datasets.base import Dataset, listed, need
 from earmark.errors import DataError, UnknownName
 from earmark.nouns import DataCard, LabelCard, Source, SplitCard
@@ -145,12 +146,14 @@ def load(variant: str, root: Path) -> Dataset:
     tagged = READERS[variant or "msds"](root, name)
     targets = {track: {"tags": tags} for track, tags in tagged.tags.items()}
     clips, notes = _msd.clips(targets, _msd.artists(root, targets), root, name)
+    idle = len(targets.keys() - {track for part in tagged.parts.values() for track in part})
+    notes += [f"{idle} of {len(targets)} tracks in no part of split '{tagged.split}', so not used"] if idle else []
     return listed(name, CARDS[variant], root, clips, {tagged.split: (split_of(tagged.parts),)}, notes)
 
 
 def _msds(root: Path, name: str) -> Tagged:
     folder = _folder(root, LISTS)
-    names = read_text(need(folder / "50tagList.txt", name, root), FETCH).splitlines()
+    names = [line for _, line in numbered_lines(need(folder / "50tagList.txt", name, root), FETCH)]
     train, test = (_tracks(need(folder / f"filtered_list_{part}.cP", name, root)) for part in ("train", "test"))
     file = need(folder / "msd_id_to_tag_vector.cP", name, root)
     vectors = _arrays.pickled(file, FETCH)
@@ -160,7 +163,8 @@ def _msds(root: Path, name: str) -> Tagged:
     for track in (*train, *test):
         vector = vectors.get(track)
         if not isinstance(vector, np.ndarray) or vector.size != len(names):
-            raise DataError(f"{file}: expected {len(names)} numbers of '{track}', got {vector!r}. {FETCH}")
+            got = f"{vector.size}" if isinstance(vector, np.ndarray) else repr(vector)
+            raise DataError(f"{file}: expected {len(names)} numbers of '{track}', got {got}. {FETCH}")
         tags[track] = _named(vector.ravel(), names)
     return Tagged(tags, "lee2017", {"train": train[:N_TRAIN], "valid": train[N_TRAIN:], "test": test})
 
@@ -206,7 +210,7 @@ def _cals(root: Path, name: str) -> Tagged:
 def _msd500(root: Path, name: str) -> Tagged:
     """Read rows of track, tag as given, tag as cleaned, its category and score, without a head."""
     folder = _folder(root, MSD500)
-    chosen = {row[0] for _, row in table_rows(need(folder / "selected_tags.tsv", name, root), "\t", FETCH) if row}
+    chosen = {row[0] for _, row in table_rows(need(folder / "selected_tags.tsv", name, root), "\t", FETCH)}
     file = need(folder / "track_tags.tsv", name, root)
     found: dict[str, list[str]] = {}
     for line, row in table_rows(file, "\t", FETCH):
@@ -215,14 +219,11 @@ def _msd500(root: Path, name: str) -> Tagged:
         if row[2] in chosen:
             found.setdefault(row[0], []).append(row[2])
     parts: dict[str, list[str]] = {}
-    rows = table_rows(need(_folder(root, CALS) / "msd_splits.tsv", name, root), "\t", FETCH)
-    _, head = next(rows, (1, []))
-    if not {"clip_ids", "splits"} <= {*head}:
-        raise DataError(f"msd_splits.tsv: expected the columns clip_ids and splits, got {', '.join(head)}. {FETCH}")
-    track, part = head.index("clip_ids"), head.index("splits")
-    for _, row in rows:
-        if len(row) == len(head) and row[track] in found and row[part].lower() in ROLES:
-            parts.setdefault(ROLES[row[part].lower()], []).append(row[track])
+    splits = need(_folder(root, CALS) / "msd_splits.tsv", name, root)
+    for listed_row in named_rows(splits, ("clip_ids", "splits"), FETCH, "\t"):
+        track, part = listed_row["clip_ids"], listed_row["splits"].lower()
+        if track in found and part in ROLES:
+            parts.setdefault(ROLES[part], []).append(track)
     return Tagged({one: tuple(sorted(set(tags))) for one, tags in found.items()}, "cals", parts)
 
 

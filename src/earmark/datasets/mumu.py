@@ -11,14 +11,16 @@ no official split, and a note says so. `genre_labels_MuMu.tsv`, beside them, has
 it is there, others are left out.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import NamedTuple
 
+from earmark.counted import counted
 from earmark.datasets import _msd
-from earmark.datasets._listing import read_text, split_of, table_rows
-from earmark.datasets.base import Dataset, listed, need
-from earmark.errors import DataError, UserError
+from earmark.datasets._listing import numbered_lines, split_of
+from earmark.datasets._named_rows import numbered_rows
+from earmark.datasets.base import Dataset, listed, need, refuse_variant
+from earmark.errors import DataError
 from earmark.nouns import Clip, DataCard, LabelCard, Split, SplitCard
 
 NAME = "mumu"
@@ -80,8 +82,7 @@ def load(variant: str, root: Path) -> Dataset:
 
     Raises MissingPart where table or audio are not there, DataError for files that are not as published.
     """
-    if variant:
-        raise UserError(f"The dataset '{NAME}' has no variants, got '{NAME}:{variant}'. Write '{NAME}'.")
+    refuse_variant(NAME, variant)
     beside = root / TABLE
     table = beside if beside.is_file() else need(root / "MuMu_dataset" / TABLE, NAME, root)
     rows, n_repeated = _rows(table)
@@ -89,29 +90,26 @@ def load(variant: str, root: Path) -> Dataset:
     targets = {row.track: {"genres": _kept(row.genres, known)} for row in rows}
     groups = {row.track: row.artist for row in rows if row.artist}
     clips, notes = _msd.clips(targets, groups, root, NAME)
+    notes += _left_out({genre for row in rows for genre in row.genres}, known)
     if n_repeated:
-        notes.append(f"{NAME}: {n_repeated} rows repeat a track on another album; its first album counts")
+        rows_said = f"{counted(n_repeated, 'row')} repeat{'s' * (n_repeated == 1)}"
+        notes.append(f"{rows_said} a track on another album; its first album counts")
     splits = _splits(root, rows, clips)
     if not splits:
-        notes.append(f"{NAME}: {_file('train')} is not there, so the split is drawn: it is not the official one")
+        notes.append(f"{_file('train')} is not there, so the split is drawn: it is not the official one")
     return listed(NAME, CARD, root, clips, splits, notes)
 
 
 def _rows(table: Path) -> tuple[list[Row], int]:
     """Return the first row of each track, and how many rows repeat one."""
-    lines = table_rows(table, ",", FETCH)
-    _, head = next(lines, (1, []))
-    missing = [column for column in COLUMNS if column not in head]
-    if missing:
-        raise DataError(f"{table}: expected the columns {', '.join(COLUMNS)}; it lacks {', '.join(missing)}. {FETCH}")
     found: dict[str, Row] = {}
     n_rows = 0
-    for line, cells in lines:
-        cell = dict(zip(head, cells, strict=False))
-        genres = tuple(one.strip() for one in cell.get("genres", "").split(",") if one.strip())
-        if not _msd.TRACK.fullmatch(cell.get("MSD_track_id", "")) or not genres:
+    for line, cell in numbered_rows(table, COLUMNS, FETCH):
+        genres = tuple(one.strip() for one in cell["genres"].split(",") if one.strip())
+        if not _msd.TRACK.fullmatch(cell["MSD_track_id"]) or not genres:
             raise DataError(
-                f"{table}:{line}: expected a track such as TRAADIN128F931D672 and genres, got {cells}. {FETCH}"
+                f"{table}:{line}: expected a track such as TRAADIN128F931D672 and genres, got "
+                f"'{cell['MSD_track_id']}' and '{cell['genres']}'. {FETCH}"
             )
         track = cell["MSD_track_id"]
         row = Row(track, (cell["amazon_id"], cell["album_mbid"]), cell["artist_mbid"], genres)
@@ -131,7 +129,14 @@ def _find(root: Path, name: str) -> Path | None:
 def _known_genres(root: Path) -> frozenset[str]:
     """Return the genres that are scored, or none where their list is not there."""
     file = _find(root, GENRES)
-    return frozenset(read_text(file, FETCH).splitlines()) - {""} if file else frozenset()
+    return frozenset(line for _, line in numbered_lines(file, FETCH)) if file else frozenset()
+
+
+def _left_out(found: Set[str], known: Set[str]) -> list[str]:
+    if not known:
+        return [f"{GENRES} is not there, so all {counted(len(found), 'genre')} count, not the 250 of papers"]
+    lost = len(found - known)
+    return [f"left out, since {GENRES} does not have them: {lost} of {len(found)} genres"] if lost else []
 
 
 def _kept(genres: Iterable[str], known: frozenset[str]) -> tuple[str, ...]:
@@ -149,7 +154,7 @@ def _splits(root: Path, rows: Iterable[Row], clips: Iterable[Clip]) -> Mapping[s
     parts: dict[str, list[str]] = {}
     for role in PARTS:
         file = need(first.with_name(_file(role)), NAME, root)
-        items = read_text(file, FETCH).split()
+        items = [line for _, line in numbered_lines(file, FETCH)]
         unknown = [one for one in items if one not in tracks]
         if items and len(unknown) == len(items):
             raise DataError(

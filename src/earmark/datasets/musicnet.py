@@ -12,9 +12,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from earmark.datasets._listing import split_of, table_rows
-from earmark.datasets.base import Dataset, listed, need
-from earmark.errors import DataError, UserError
+from earmark.datasets._listing import split_of
+from earmark.datasets._named_rows import named_rows, numbered_rows
+from earmark.datasets.base import Dataset, listed, need, refuse_variant
+from earmark.errors import DataError
 from earmark.nouns import Clip, DataCard, LabelCard, Source, SplitCard, Target
 
 NAME = "musicnet"
@@ -101,8 +102,7 @@ def load(variant: str, root: Path) -> Dataset:
     Labels: composer, ensemble, instruments; the group is the composition. Raises MissingPart where the table or a
     folder is not there, DataError where table or notes are not as published.
     """
-    if variant:
-        raise UserError(f"The dataset '{NAME}' has no variants, got '{NAME}:{variant}'. Write '{NAME}'.")
+    refuse_variant(NAME, variant)
     table = need(root / "musicnet_metadata.csv", NAME, root)
     tree = root if (root / "train_data").is_dir() else root / NAME
     rows = _rows(table)
@@ -121,18 +121,10 @@ def load(variant: str, root: Path) -> Dataset:
 
 def _rows(table: Path) -> Mapping[str, Mapping[str, str]]:
     """Return the rows of the table by recording."""
-    lines = table_rows(table, ",", FETCH)
-    _, head = next(lines, (1, []))
-    missing = [column for column in COLUMNS if column not in head]
-    if missing:
-        raise DataError(f"{table}: expected the columns {', '.join(COLUMNS)}; it lacks {', '.join(missing)}. {FETCH}")
     rows = {}
-    for line, cells in lines:
-        row = dict(zip(head, cells, strict=False))
-        if len(cells) != len(head) or not all(row[column] for column in COLUMNS):
-            raise DataError(
-                f"{table}:{line}: expected {len(head)} cells, with {', '.join(COLUMNS)}, got {cells}. {FETCH}"
-            )
+    for line, row in numbered_rows(table, COLUMNS, FETCH):
+        if not all(row[column] for column in COLUMNS):
+            raise DataError(f"{table}:{line}: expected {', '.join(COLUMNS)}, got {', '.join(row.values())}. {FETCH}")
         rows[row["id"]] = row
     return rows
 
@@ -148,15 +140,8 @@ def _clip(one: str, row: Mapping[str, str], audio: Path, notes: Path) -> Clip:
 
 def _instruments(notes: Path) -> tuple[str, ...]:
     """Return the names of the instruments that play a note, in the order of their numbers."""
-    lines = table_rows(notes, ",", FETCH)
-    _, head = next(lines, (1, []))
-    if "instrument" not in head:
-        raise DataError(f"{notes}: expected notes with a column 'instrument', got {', '.join(head)}. {FETCH}")
-    place = head.index("instrument")
-    heard = {row[place] for _, row in lines if len(row) > place}
+    heard = {row["instrument"] for row in named_rows(notes, ("instrument",), FETCH)}
     unknown = sorted(heard - INSTRUMENTS.keys())
-    if unknown or not heard:
-        raise DataError(
-            f"{notes}: expected instruments {', '.join(INSTRUMENTS)}, got {', '.join(unknown) or 'none'}. {FETCH}"
-        )
+    if unknown:
+        raise DataError(f"{notes}: expected instruments {', '.join(INSTRUMENTS)}, got {', '.join(unknown)}. {FETCH}")
     return tuple(name for number, name in INSTRUMENTS.items() if number in heard)

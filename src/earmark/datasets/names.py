@@ -56,10 +56,11 @@ def find(name: str) -> Named:
     found = lookup.find("datasets", name)
     file_name = found.module.__name__.rpartition(".")[2].replace("_", "-")
     cards: Mapping[str, DataCard] = found.module.CARDS
-    variant = found.variant if "*" in cards else found.variant.replace("_", "-").replace(":", "-")
-    if variant not in cards and "*" not in cards:
+    plain = found.variant.replace("_", "-").replace(":", "-")
+    card = next((one for variant, one in cards.items() if variant.replace("_", "-") == plain), cards.get("*"))
+    if card is None:
         raise UnknownName("dataset", name, (f"{file_name}:{one}".removesuffix(":") for one in cards))
-    return Named(found.module, variant, cards[variant] if variant in cards else cards["*"], file_name)
+    return Named(found.module, found.variant if "*" in cards else plain, card, file_name)
 
 
 def every() -> Mapping[str, DataCard]:

@@ -184,8 +184,9 @@ def _silence(path: Path) -> Iterator[tuple[str, Clip]]:
 
 
 def _listed(file: Path) -> Iterator[str]:
-    """Yield the clip ids of a list of files. Raises DataError for another line than `word/name.wav`."""
-    for number, line in enumerate(read_text(file, FETCH).splitlines(), 1):
+    """Yield the clip ids of a list of files, empty lines aside. Raises DataError for what is not `word/name.wav`."""
+    lines = enumerate(read_text(file, FETCH).splitlines(), 1)
+    for number, line in ((number, line) for number, line in lines if line.strip()):
         if not (found := LINE.fullmatch(line.strip())):
             raise DataError(
                 f"{file}:{number}: expected a file such as yes/004ae714_nohash_0.wav, got '{line}'. {FETCH}"

@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from earmark.datasets._listing import table_rows
-from earmark.datasets.base import Dataset, listed, need
-from earmark.errors import DataError, UserError
+from earmark.datasets.base import Dataset, listed, need, refuse_variant
+from earmark.errors import DataError
 from earmark.nouns import Clip, DataCard, LabelCard, Source, Split, SplitCard, Target
 
 COLUMNS = ("Path", "Fold", "Family", "Instrument (in full)", "Pitch ID")
@@ -103,8 +103,7 @@ def load(variant: str, root: Path) -> Dataset:
     instrument, family, pitch, pitch_class, register. Raises MissingPart where the table or the audio is not there,
     DataError where the table is not that of version 6.0.
     """
-    if variant:
-        raise UserError(f"The dataset 'tinysol' has no variants, got 'tinysol:{variant}'. Write 'tinysol'.")
+    refuse_variant("tinysol", variant)
     beside = root / "TinySOL_metadata.csv"
     table = beside if beside.is_file() else need(root / "annotation" / beside.name, "tinysol", root)
     rows = _rows(table)

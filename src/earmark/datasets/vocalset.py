@@ -19,8 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from earmark.datasets._listing import clip_id
-from earmark.datasets.base import Dataset, listed, need
-from earmark.errors import UserError
+from earmark.datasets.base import Dataset, listed, need, refuse_variant
 from earmark.nouns import Clip, DataCard, LabelCard, Source, Split, SplitCard, Target
 
 TEN = ("belt", "breathy", "inhaled", "lip_trill", "spoken", "straight", "trill", "trillo", "vibrato", "vocal_fry")
@@ -103,8 +102,7 @@ def load(variant: str, root: Path) -> Dataset:
     Labels: singer ("f1" … "m11"), technique (of ten), all_techniques (of 17), vowel, context, gender; the group is
     the singer. Raises MissingPart when neither tree is there.
     """
-    if variant:
-        raise UserError(f"The dataset 'vocalset' has no variants, got 'vocalset:{variant}'. Write 'vocalset'.")
+    refuse_variant("vocalset", variant)
     tree = tree_of(root) or need(root / "FULL" / "female1", "vocalset", root)
     paths = sorted(path for path in tree.rglob("*") if path.suffix.lower() == ".wav" and path.name[0] != ".")
     clips = [_clip(path, tree) for path in paths]

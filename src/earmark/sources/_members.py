@@ -1,7 +1,8 @@
 """Reading an archive: its members in order, whatever its kind, each known by the bytes and not by the name.
 
 Reads zip (a wheel is one), tar (also .gz, .bz2, .xz) and Debian's .deb, from one file or from pieces that follow one
-another. What cannot be read, or holds less than it says, raises `Unfit`; tarfile and zipfile alone let much of it pass.
+another; a zip also where `zip -s` made them. What cannot be read, or holds less than it says, raises `Unfit`; tarfile
+and zipfile alone let much of it pass.
 """
 
 import bz2
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from earmark.errors import MissingPart
+from earmark.sources import _split_zip
+from earmark.sources._unfit import AGAIN, BY_HAND, DISTRUST, Unfit
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -33,28 +36,18 @@ DESCRIBING = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile
 MOST_PADDING_BYTES = 64 << 20
 BLOCK_BYTES = 512
 
+# A member, the end of an empty one, and what stands before the first member of one that was, or was to be, split.
+ZIP_BEGINS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK00")
 ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 ZIP_ENCRYPTED, ZIP_NAME_IS_UTF8, ZIP_MADE_ON_UNIX = 0x2041, 0x800, 3
 SMALLEST_ZIP_HEADER_BYTES = 30
 ZSTANDARD = b"\x28\xb5\x2f\xfd"
-
-AGAIN = "Remove it and fetch it again."
-DISTRUST = "Data needs no such thing: do not use this archive, and tell who published it."
-BY_HAND = "If you trust it, unpack it by hand."
 
 # What the readers raise for bytes that they cannot make sense of; an OSError too, then without an errno.
 DAMAGE = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
     *(EOFError, NotImplementedError, RecursionError, ValueError, OverflowError, LookupError),
 )
-
-
-class Unfit(Exception):
-    """Why an archive is not unpacked, and what to do about it."""
-
-    def __init__(self, reason: str, remedy: str) -> None:
-        super().__init__(reason)
-        self.reason, self.remedy = reason, remedy
 
 
 class Entry(NamedTuple):
@@ -88,8 +81,10 @@ def entries(parts: Sequence[Path]) -> Generator[Entry]:
     with _telling_damage("is damaged"), _joined(spans) as file:
         magic = file.read(8)
         file.seek(0)
-        if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-            yield from _of_zip(file)
+        if magic.startswith(ZIP_BEGINS):
+            table = _split_zip.table_of_all(file, [size for _, _, size in spans])
+            with _joined([*spans, (table, 0, len(table))]) as whole:
+                yield from _of_zip(whole)
         elif magic == b"!<arch>\n":
             yield from _of_deb(parts[0], file)
         else:
@@ -225,18 +220,18 @@ def _of_piped_deb(path: Path) -> Iterator[Entry]:
         raise Unfit(f"is damaged (dpkg-deb ended with {process.returncode})", AGAIN)
 
 
-def _joined(spans: Sequence[tuple[Path, int, int]]) -> io.BufferedReader:
+def _joined(spans: Sequence[tuple[Path | bytes, int, int]]) -> io.BufferedReader:
     return io.BufferedReader(_Spans(spans), buffer_size=1 << 17)
 
 
 class _Spans(io.RawIOBase):
-    """Ranges (file, start, bytes) of one or several files, read as if they were one file."""
+    """Ranges (file or what it would hold, start, bytes) of one or several files, read as if they were one file."""
 
-    def __init__(self, spans: Sequence[tuple[Path, int, int]]) -> None:
+    def __init__(self, spans: Sequence[tuple[Path | bytes, int, int]]) -> None:
         self._spans = spans
         self._size = sum(size for _, _, size in spans)
         self._place = 0
-        self._opened: tuple[Path, IO[bytes]] | None = None
+        self._opened: tuple[Path | bytes, IO[bytes]] | None = None
 
     def readable(self) -> bool:
         return True
@@ -251,9 +246,9 @@ class _Spans(io.RawIOBase):
     def readinto(self, buffer: "WriteableBuffer") -> int:
         view = memoryview(buffer)
         place = self._place
-        for path, start, size in self._spans:
+        for held, start, size in self._spans:
             if place < size:
-                file = self._file(path)
+                file = self._file(held)
                 file.seek(start + place)
                 content = file.read(min(len(view), size - place))
                 view[: len(content)] = content
@@ -262,10 +257,10 @@ class _Spans(io.RawIOBase):
             place -= size
         return 0
 
-    def _file(self, path: Path) -> IO[bytes]:
-        if self._opened is None or self._opened[0] != path:
+    def _file(self, held: Path | bytes) -> IO[bytes]:
+        if self._opened is None or self._opened[0] is not held:
             self._close_file()
-            self._opened = path, path.open("rb", buffering=0)
+            self._opened = held, io.BytesIO(held) if isinstance(held, bytes) else held.open("rb", buffering=0)
         return self._opened[1]
 
     def _close_file(self) -> None:

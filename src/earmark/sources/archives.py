@@ -13,7 +13,8 @@ from pathlib import Path
 
 from earmark import durable, identity
 from earmark.errors import DataError
-from earmark.sources._members import BY_HAND, DISTRUST, Entry, Unfit, entries
+from earmark.sources._members import Entry, entries
+from earmark.sources._unfit import BY_HAND, DISTRUST, Unfit
 
 log = logging.getLogger("earmark.sources")
 
