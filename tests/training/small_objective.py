@@ -69,9 +69,16 @@ class SmallObjective(Objective):
         used = {f"used_{number}": float(mean) for number, mean in enumerate(means["used"])}
         return {**used, "size": float(means["size"])}
 
-    def alarms(self, history: Sequence[Mapping[str, float]]) -> tuple[Alarm, ...]:
+    def words(self, reading: Mapping[str, float]) -> str:
+        return f"size {reading['size']:.3f}"
+
+    def alarms(
+        self, history: Sequence[Mapping[str, float]], validations: Sequence[Mapping[str, float]] = ()
+    ) -> tuple[Alarm, ...]:
         step = int(history[-1]["step"])
-        return (Alarm("planted", step, f"planted at step {step}"),) if step >= 2 else ()
+        planted = (Alarm("planted", step, f"planted at step {step}"),) if step >= 2 else ()
+        held_out = (Alarm("held_out", step, f"{len(validations)} held out"),) if validations else ()
+        return planted + held_out
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,7 @@ class SmallSystem:
 @dataclass(frozen=True)
 class SmallSegments:
     n: int = 37
+    segment_s: float = N_SAMPLES / 8
 
     def __len__(self) -> int:
         return self.n

@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from earmark.errors import SpecError, UserError
+from earmark.representations.encodecmae.settings import PAPER_GAMMA
 from earmark.representations.wav2vec2.settings import BASE
 from earmark.training import config
+from earmark.training.overrides import overridden
 from earmark.training.recipe import Adam, Recipe
 from earmark.training.schedules import Schedule
-from earmark.training.systems import Wav2Vec2System, overridden
+from earmark.training.systems import EncodecMAESystem, Wav2Vec2System
 
 GOOD = """\
 name: small
@@ -21,6 +23,18 @@ batch_s: 16
 portion_s: 8
 schedule: {learning_rate: 1.0e-3}
 """
+
+SHIPPED = {
+    "wav2vec2_music_paper": ("wav2vec2-base", 5600),
+    "single_gpu": ("wav2vec2-base", 1440),
+    "tiny": ("wav2vec2-mel-tiny", 48),
+    "tiny_raw": ("wav2vec2-tiny", 24),
+    "encodecmae_tiny": ("encodecmae-tiny", 64),
+    "encodecmae_small": ("encodecmae-small", 512),
+    "encodecmae_base": ("encodecmae-base", 512),
+    "encodecmae_base_st": ("encodecmae-base", 512),
+    "encodecmae_large": ("encodecmae-large", 512),
+}
 
 
 def of(text: str, tmp_path: Path) -> config.Pretraining:
@@ -39,14 +53,7 @@ def test_a_file_says_how_a_network_is_trained(tmp_path: Path) -> None:
     assert asked.system.settings.temperature.first == BASE.temperature.first
 
 
-@pytest.mark.parametrize(
-    ("name", "representation", "seconds_a_step"),
-    [
-        ("wav2vec2_music_paper", "wav2vec2-base", 5600),
-        ("single_gpu", "wav2vec2-base", 1440),
-        ("tiny", "wav2vec2-mel-tiny", 48),
-    ],
-)
+@pytest.mark.parametrize(("name", "representation", "seconds_a_step"), [(name, *one) for name, one in SHIPPED.items()])
 def test_shipped_ones_are_found_by_name_and_state_their_batch_in_seconds(
     name: str, representation: str, seconds_a_step: int
 ) -> None:
@@ -64,6 +71,29 @@ def test_the_paper_s_numbers_are_those_of_the_published_recipe() -> None:
     assert recipe.adam == Adam((0.9, 0.98), 1e-6, 0.01)
     assert recipe.schedule == Schedule(5e-4, 32000, "linear")
     assert (recipe.n_steps, recipe.clip_norm, recipe.segments_at_once) == (400_000, None, round(87.5 / 15.625))
+
+
+@pytest.mark.parametrize("name", ["encodecmae_small", "encodecmae_base", "encodecmae_base_st", "encodecmae_large"])
+def test_encodecmae_is_trained_by_the_numbers_of_its_published_code(name: str) -> None:
+    recipe = config.load(Path(name)).recipe
+
+    assert recipe.adam == Adam((0.9, 0.95), 1e-8, 0.05)
+    assert recipe.schedule == Schedule(1e-4, 0, "constant")
+    assert (recipe.n_steps, recipe.clip_norm) == (150_000 if name.endswith("st") else 500_000, None)
+    assert (recipe.segments_per_step, recipe.segments_at_once) == (128, 64 if name.endswith("large") else 128)
+
+
+def test_self_training_adds_a_stream_that_weighs_as_much_as_the_codec() -> None:
+    asked = config.load(Path("encodecmae_base_st"))
+    assert isinstance(asked.system, EncodecMAESystem)
+
+    assert asked.system.weights == Path("pretrained/encodecmae-base/checkpoints/encodecmae-base-step-500000")
+    assert asked.system.front == Path("corpora/music24-taught-codes/front")
+    assert asked.system.settings.weights == (*PAPER_GAMMA, sum(PAPER_GAMMA))
+
+
+def test_every_shipped_one_is_tested() -> None:
+    assert {one.stem for one in config.SHIPPED.glob("*.yml")} == set(SHIPPED)
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,24 @@ def test_held_out_tracks_are_validated_on_and_not_learnt_from(config: Path, musi
     assert card["trained_on"].endswith(corpus.held_out(corpus.open(music), 0.3)[0].key)
 
 
+def test_untouched_tracks_are_the_same_for_every_seed_and_a_card_marks_all_the_others(
+    config: Path, music: Path, tmp_path: Path
+) -> None:
+    opened = corpus.open(music)
+    of_seeds = [
+        trained(
+            config, music, tmp_path / str(seed), "steps=1", f"seed={seed}", "untouched=0.3", "validation={share: 0.3}"
+        )
+        for seed in (0, 1)
+    ]
+    cards = [json.loads((made.checkpoint / "card.json").read_text()) for made in of_seeds]
+    assert cards[0]["heard"] == cards[1]["heard"]
+    left = [track.id for track in opened.tracks if track.sha256[:12] not in cards[0]["heard"].split()]
+    assert sorted(track.id for track in corpus.held_out(opened, 0.3, 0)[1].tracks) == left
+    assert 0 < len(left) < len(opened.tracks) - 1
+    assert cards[0]["untouched"] == 0.3
+
+
 def test_a_corpus_of_another_rate_is_refused(config: Path, music: Path, tmp_path: Path) -> None:
     corpus.build([music.parent], tmp_path / "other", sample_rate=8000)
 

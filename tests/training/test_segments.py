@@ -40,6 +40,35 @@ def test_a_grid_is_every_window_that_fits_in_order(lengths: list[int], hop: int)
     assert len(windows) == sum(1 + (n - 20) // hop for n in lengths if n >= 20)
 
 
+@given(LENGTHS, st.integers(0, 3))
+def test_by_windows_a_track_comes_once_an_epoch_for_each_whole_window_in_it(lengths: list[int], epoch: int) -> None:
+    corpus = unread(lengths)
+    drawn = segments.random(corpus, 2.0, "windows")
+    starts = [drawn.start(epoch, index) for index in range(len(drawn))]
+    came = Counter(of_track(corpus, start).id for start in starts)
+    assert came == {track.id: track.n_samples // 20 for track in corpus.tracks if track.n_samples >= 20}
+    assert all(start + 20 <= of_track(corpus, start).end for start in starts)
+
+
+def test_by_windows_every_place_of_a_track_is_equally_likely() -> None:
+    drawn = segments.random(unread([60, 23]), 2.0, "windows")
+    places = Counter(drawn.start(epoch, 3) - 60 for epoch in range(4000))
+    assert [places[place] / 4000 for place in range(4)] == pytest.approx([0.25] * 4, abs=0.03)
+    assert sum(places.values()) == sum(places[place] for place in range(4))
+
+
+def test_by_windows_the_corpus_says_how_many() -> None:
+    with pytest.raises(UserError, match=r"no n of segments by 'windows'.*got 7"):
+        segments.random(unread([60]), 2.0, "windows", 7)
+
+
+def test_a_sampler_says_how_many_seconds_a_segment_has() -> None:
+    corpus = unread([60])
+    assert segments.random(corpus, 2.0).segment_s == 2.0
+    assert segments.pair(corpus, 2.0).segment_s == 4.0
+    assert segments.grid(corpus, 2.0, 1.0, crop_s=1.5).segment_s == 1.5
+
+
 @given(LENGTHS, st.sampled_from(["track", "duration"]), st.integers(0, 3), st.integers(1, 40))
 def test_no_segment_reaches_over_the_end_of_its_track(lengths: list[int], by: segments.By, seed: int, gap: int) -> None:
     corpus = unread(lengths)
@@ -172,7 +201,7 @@ def test_a_window_longer_than_every_track_is_an_error_that_names_the_longest() -
         (lambda corpus: segments.grid(corpus, 1, 1, crop_s=2), "Expected a crop_s within the window of 1 s, got 2 s"),
         (
             lambda corpus: segments.random(corpus, 1, "clip"),  # type: ignore[arg-type]
-            "by 'track' or by 'duration', got 'clip'",
+            "by 'track', 'duration' or 'windows', got 'clip'",
         ),
         (lambda corpus: segments.random(corpus, 1, n=0), "Expected n of at least 1"),
         (lambda corpus: segments.pair(corpus, 1, 0.0), "Expected max_gap_s"),

@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -25,6 +28,18 @@ from earmark.training.trainer import fit
 from tests.training.small_objective import SmallSegments, made
 
 EXACT: dict[str, Any] = {"precision": "float64"}
+
+
+@dataclass(frozen=True)
+class Ending(SmallSegments):
+    """Segments that cannot be read any more after some."""
+
+    left: Iterator[int] = field(default_factory=lambda: iter(()))
+
+    def at(self, epoch: int, index: int) -> NDArray[np.float32]:
+        if next(self.left, None) is None:
+            raise UserError("No more.")
+        return super().at(epoch, index)
 
 
 def weights(folder: Path) -> dict[str, Tensor]:
@@ -51,7 +66,7 @@ def by_hand(training: Training) -> tuple[Objective, list[float]]:
         objective.before_step(step)
         optimiser.zero_grad()
         first = step * recipe.segments_per_step
-        segments = stream.between(first, first + recipe.segments_per_step).double()
+        segments = cast(Tensor, stream.between(first, first + recipe.segments_per_step)).double()
         seed = seed_for("portion", seed_for("objective", recipe.seed, step), 0) % 2**63
         loss = objective(segments, torch.Generator().manual_seed(seed)).loss
         (loss.total / loss.count).backward()
@@ -172,7 +187,7 @@ def test_what_is_watched_stands_in_files_of_tensorboard(tmp_path: Path) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from earmark.training.job import Hardware
 from earmark.training.trainer import fit
 from tests.training.small_objective import SmallSegments, made
@@ -236,3 +251,39 @@ def test_a_damaged_state_is_said_to_be_one(tmp_path: Path) -> None:
 def test_more_devices_than_segments_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="at least one segment a step for each of 2 devices, got 1"):
         fit(made(tmp_path, segments_per_step=1), Hardware(n_devices=2))
+
+
+def test_validation_is_given_to_the_alarms_even_after_the_last_step(tmp_path: Path) -> None:
+    said: list[str] = []
+    training = replace(made(tmp_path, n_steps=3, save_every_steps=3), validation=Validation(SmallSegments, 5))
+    last = fit(training, Hardware(), say=said.append)
+
+    assert "alarm: 1 held out" in said
+    assert "held_out" in {one["name"] for one in json.loads((last / "card.json").read_text())["alarms"]}
+
+
+def test_an_epoch_is_read_over_all_its_steps(tmp_path: Path) -> None:
+    """37 segments, 12 a step: the first epoch ends within the fourth step, the second within the seventh."""
+    last = fit(made(tmp_path, n_steps=9, **EXACT), Hardware())
+    found = json.loads((last / "card.json").read_text())["epoch"]
+    second = curve(tmp_path)[4:7]
+
+    assert found["epoch"] == 2
+    assert found["used_0"] == pytest.approx(sum(one["used_0"] for one in second) / 3)
+    unfinished = fit(made(tmp_path / "unfinished", n_steps=2, **EXACT), Hardware())
+    so_far = json.loads((unfinished / "card.json").read_text())["epoch"]
+    assert so_far["epoch"] == 0
+    assert so_far["used_0"] == pytest.approx(sum(one["used_0"] for one in curve(tmp_path / "unfinished")) / 2)
+
+
+def test_an_epoch_that_was_interrupted_is_read_as_if_it_had_not_been(tmp_path: Path) -> None:
+    cut = made(tmp_path / "cut", save_every_steps=2, **EXACT)
+    with pytest.raises(UserError, match="No more"):
+        fit(replace(cut, segments=lambda: Ending(left=iter(range(42)))), Hardware())  # a save was after two steps
+    assert len(curve(tmp_path / "cut")) == 2
+    cards = [
+        json.loads((last / "card.json").read_text())
+        for last in (fit(made(tmp_path / "whole", **EXACT), Hardware()), fit(cut, Hardware(), resume=True))
+    ]
+    assert cards[0]["epoch"] == cards[1]["epoch"]
+    assert cards[0]["epoch"]["epoch"] == 1

@@ -7,7 +7,7 @@ import typer
 
 from earmark.cli.app import app
 from earmark.cli.data import layer_numbers
-from earmark.cli.options import Folder, Json
+from earmark.cli.options import Folder, Json, Quiet
 
 if TYPE_CHECKING:
     from earmark.catalogue.recordings import Recordings
@@ -26,6 +26,7 @@ Weighting = Annotated[
     Literal["x", "y", "smaller", "mean"],
     typer.Option(help="of PWCCA: what weighs is what layers are held against (x), the layer (y), the smaller, or both"),
 ]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="where the network computes")]
 Plot = Annotated[Path | None, typer.Option(help="draw it: FILE.svg, .png, .html or .json")]
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="write every number: FILE.json or .csv")]
 
@@ -42,20 +43,27 @@ def layers(
     ] = "0",
     against_layer: Annotated[int, typer.Option(min=0, help="where --against is a representation: its layer")] = 0,
     measure: Annotated[Literal["pwcca", "svcca", "cca", "cka"], typer.Option()] = "pwcca",
+    intervals: Annotated[
+        bool,
+        typer.Option("--intervals/--no-intervals", help="of 95 %, which take most of the memory"),
+    ] = True,
     weighting: Weighting = "smaller",
     dataset: Dataset = None,
     folder: Folder = None,
     clips: Number = None,
     middle: Middle = None,
+    device: Device = "auto",
     plot: Plot = None,
     out: Out = None,
     as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """How similar each layer is to an earlier one, frame by frame, beside what chance gives."""
     if not representation:
         raise typer.BadParameter("give a representation with layers: -r wav2vec2-base")
     from earmark.catalogue import layers as comparing
     from earmark.catalogue import recordings
+    from earmark.experiment import devices
     from earmark.show import analyses
 
     analyses.require_writable(out, plot)
@@ -67,6 +75,9 @@ def layers(
         measure=measure,
         weighting=weighting,
         middle_s=recordings.MIDDLE_S if middle is None else middle or None,
+        intervals=intervals,
+        device=devices.choose(device),
+        quiet=quiet,
     )
     analyses.layers(found, plot, out, as_json)
     raise typer.Exit(3 if found.failures else 0)
@@ -83,23 +94,32 @@ def codes(
     ] = None,
     clips: Number = None,
     middle: Middle = None,
+    device: Device = "auto",
     plot: Plot = None,
     by_frames: Annotated[
         bool, typer.Option("--by-frames", help="in the figure, a code is as wide as it is frequent")
     ] = False,
     out: Out = None,
     as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Which codes go with which labels: counts, purity, mutual information, beside those of shuffled labels."""
     numbers = None if groups is None else layer_numbers(groups)
     from earmark.catalogue import codes as counting
     from earmark.catalogue import recordings
+    from earmark.experiment import devices
     from earmark.show import analyses
 
     analyses.require_writable(out, plot)
     heard = recordings.drawn(_recordings(None, dataset, folder, label), clips)
     found = counting.codes(
-        heard, representation, label, groups=numbers, middle_s=recordings.MIDDLE_S if middle is None else middle or None
+        heard,
+        representation,
+        label,
+        groups=numbers,
+        middle_s=recordings.MIDDLE_S if middle is None else middle or None,
+        device=devices.choose(device),
+        quiet=quiet,
     )
     analyses.codes(found, plot, by_frames, out, as_json)
     raise typer.Exit(3 if found.failures else 0)

@@ -6,7 +6,20 @@ from typing import Annotated, Literal
 import typer
 
 from earmark.cli.app import app
-from earmark.cli.options import Config, File, Jobs, Json, Permutations, Quiet, RunId, Set, StageName, cores, required
+from earmark.cli.options import (
+    Config,
+    File,
+    Jobs,
+    Json,
+    Permutations,
+    Quiet,
+    RunId,
+    Set,
+    StageName,
+    cores,
+    pairs_of,
+    required,
+)
 
 
 @app.command()
@@ -94,6 +107,10 @@ def compare(
     metric: Annotated[str | None, typer.Option(help="another metric than the task's first")] = None,
     average: Annotated[str | None, typer.Option(help="micro or macro")] = None,
     deformation: Annotated[str, typer.Option(help="the condition to compare under")] = "clean",
+    together: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=PATTERN", help="one system of all representations like it, such as path:*-step-0"),
+    ] = None,
     permutations: Permutations = None,
     as_json: Json = False,
 ) -> None:
@@ -104,7 +121,8 @@ def compare(
     from earmark.runs import compare as comparing
     from earmark.show.said import said
 
-    found = comparing.compare(run_name, metric, average, deformation, baseline, permutations)
+    patterns = pairs_of("--together", "NAME=PATTERN", together)
+    found = comparing.compare(run_name, metric, average, deformation, baseline, permutations, patterns)
     print(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else said(found.markdown))
 
 

@@ -1,16 +1,18 @@
 """Running the command line: an error of ours is one message and its exit code, any other is our bug."""
 
+import errno
 import sys
 import traceback
 from types import TracebackType
 
 import typer
 
-from earmark.cli import analysing, data, experiments, imports, pages, runs, serving, tables, training  # noqa: F401  # their verbs join the app
+from earmark.cli import analysing, coding, data, experiments, imports, pages, runs, serving, tables, training  # noqa: F401  # their verbs join the app
 from earmark.cli.app import app
 from earmark.errors import EarmarkError
 
 INTERRUPTED = 130
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def _our_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -29,6 +31,12 @@ def main() -> None:
 
         remark(f"earmark: {error}")
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        where = f" ('{error.filename}')" if error.filename else ""
+        print(f"earmark: {error.strerror}{where}. Make room, and run the same command again.", file=sys.stderr)
+        sys.exit(2)
     except SystemExit as end:
         if end.code == INTERRUPTED:  # typer has caught the interrupt, and says nothing
             print("earmark: interrupted; run the same command again to go on.", file=sys.stderr)

@@ -30,3 +30,12 @@ def required(file: Path | None) -> Path:
     if file is None:
         raise typer.BadParameter("give an experiment file, for example experiments/demo.yml")
     return file
+
+
+def pairs_of(option: str, form: str, given: list[str] | None) -> dict[str, str]:
+    """Return what an option was given in a form such as OLD=NEW; say so where it is written otherwise."""
+    pairs = [one.partition("=") for one in given or ()]
+    for old, sign, new in pairs:
+        if not (old and sign and new):
+            raise typer.BadParameter(f"expected {option} {form}, got '{old}{sign}{new}'")
+    return {old: new for old, _, new in pairs}

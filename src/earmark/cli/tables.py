@@ -48,6 +48,10 @@ Form = Annotated[
 Published = Annotated[
     bool, typer.Option("--published", help="beside scores that papers printed, where protocol and split are the same")
 ]
+Paper = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TABLE", help="also a published table, as printed, such as 'wav2vec2_music, Table I'"),
+]
 Markdown = Annotated[bool, typer.Option("--markdown", help="the same as --as markdown")]
 
 
@@ -67,6 +71,7 @@ def table(
     per: Per = None,
     folds: Folds = False,
     published: Published = False,
+    paper: Paper = None,
     form: Form = "terminal",
     markdown: Markdown = False,
     as_json: Json = False,
@@ -96,6 +101,10 @@ def table(
         made = tabling.tables(names, metric, average, preset, *axes, frozen, bold_within, is_tied, deviations=seeds)
     else:
         made = results.grids(names[0], metric, average, per, folds)
+    if paper:
+        from earmark.published.printed import as_printed
+
+        made = (*made, *map(as_printed, paper))
     _write(made, "markdown" if markdown else form, show)
 
 

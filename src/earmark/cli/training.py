@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from earmark.cli.app import app
-from earmark.cli.options import Quiet, Set, cores
+from earmark.cli.options import Jobs, Quiet, Set, cores
 
 corpus = typer.Typer(help="Make a corpus to train on.", no_args_is_help=True)
 app.add_typer(corpus, name="corpus")
@@ -19,13 +19,17 @@ def build(
     rate: Annotated[int, typer.Option(metavar="HZ", help="the sample rate of all tracks")] = 16000,
     jobs: Annotated[int | None, typer.Option(min=1, help="threads (default: all cores); changes no byte")] = None,
     folder: Annotated[Path | None, typer.Option("--dir", help="where the files of the one dataset:NAME lie")] = None,
+    excerpt_s: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="one fixed piece of each clip, so long, in place of all of it"),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="begin anew where there is a corpus")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Decode all audio once, to int16 mono in one file. A killed build goes on; broken clips are listed (exit 3)."""
     from earmark.show import training
 
-    is_complete = training.built(sources, out, rate, jobs or cores(), folder, overwrite, quiet)
+    is_complete = training.built(sources, out, rate, jobs or cores(), folder, excerpt_s, overwrite, quiet)
     raise typer.Exit(0 if is_complete else 3)
 
 
@@ -43,7 +47,24 @@ def pretrain(
     readers: Annotated[int, typer.Option(min=0, help="processes that read segments, for each device")] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Train a representation from random weights. `path:` and the folder that is printed name it everywhere."""
+    """Train a representation without labels. `path:` and the folder that is printed name it everywhere."""
     from earmark.show import pretraining
 
     pretraining.pretrained(file, corpus_folder, out, resume, overrides or (), device, devices, readers, quiet)
+
+
+@app.command()
+def finetune(
+    file: Annotated[Path, typer.Argument(metavar="CONFIG", help="a file (YAML), or a shipped one by its name: tiny")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="the folder of it all (default: runs/NAME)")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on where it was interrupted, even killed")] = False,
+    overrides: Set = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="where to compute")] = "auto",
+    jobs: Jobs = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train a network further for one task, score it, and save it with its predictor. The folder is a run."""
+    from earmark.show import finetuning
+
+    is_complete = finetuning.finetuned(file, out, resume, overrides or (), device, jobs or cores(), quiet)
+    raise typer.Exit(0 if is_complete else 3)

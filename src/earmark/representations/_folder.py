@@ -1,10 +1,9 @@
 """Kinds of networks that transformers saves, by the `model_type` of their config.json, each with what reads it.
 
 A file with a head (for speech recognition, for pre-training) keeps the network under a prefix; what stands outside it
-is the head, and is not loaded.
+is the head. Of heads the quantiser of pre-training alone is loaded, for codes.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -16,10 +15,11 @@ from torch import Tensor, nn
 
 from earmark.errors import UserError, hint
 from earmark.nouns import Card
-from earmark.representations import _speech, _weights, clap, dac, encodec, wav2vec2
+from earmark.representations import _speech, _speech_shapes, _weights, clap, dac, encodec
 from earmark.representations._saved import PREPROCESSOR, Saved
 from earmark.representations._speech import Family, Speech
 from earmark.representations.base import Representation
+from earmark.representations.encodecmae import saved as encodecmae
 from earmark.representations.wav2vec2 import mel
 
 ADAPTER = "adapter."
@@ -36,13 +36,14 @@ def _speech_of(stem: str, prefix: str, saved: Saved) -> Speech:
         )
     has_mel = mel.FRONT_END in saved.shape
     family = Family(mel.network if has_mel else partial(_speech.network, stem), {}, prefix)
-    state = _speech.own_names(_without_heads(saved.state(), prefix), family)
+    everything = saved.state()
+    state = _speech.own_names(_without_heads(everything, prefix), family)
     with _weights.seeded(saved.name, 0), torch.device("meta"):
         network = family.network(saved.shape)
     card = saved.card(_shaped(network, rate), network)
     _speech.refuse_other_parameters(state, network, saved.files[0], card)
     network.load_state_dict(state, assign=True)
-    return Speech(network, card, normalised)
+    return Speech(network, card, normalised, _speech.quantiser(everything, network))
 
 
 def _without_heads(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -55,26 +56,11 @@ def _without_heads(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor
 def _shaped(network: nn.Module, sample_rate: int) -> Card:
     """Return a card of the family with what follows from a network's settings."""
     config: Any = network.config
-    is_stable = "StableLayerNorm" in type(network.get_submodule("encoder")).__name__
-    return replace(
-        wav2vec2.BASE,
-        sample_rate=sample_rate,
-        frame_rate_hz=sample_rate / math.prod(config.conv_stride),
-        dim=config.hidden_size,
-        layers=config.num_hidden_layers + 1,
-        layer_0=_speech.LAYER_0_STABLE if is_stable else _speech.LAYER_0,
-        min_samples=_receptive_field(config.conv_kernel, config.conv_stride),
-        architecture=f"{len(config.conv_dim)} convolutions → {config.num_hidden_layers} transformer blocks "
-        f"({config.model_type})",
+    architecture = (
+        f"{len(config.conv_dim)} convolutions → {config.num_hidden_layers} transformer blocks ({config.model_type})"
     )
-
-
-def _receptive_field(kernels: tuple[int, ...], strides: tuple[int, ...]) -> int:
-    """Return how many samples one frame needs: each layer from the last needs (n − 1) strides and one kernel."""
-    n_samples = 1
-    for kernel, stride in zip(reversed(kernels), reversed(strides), strict=True):
-        n_samples = (n_samples - 1) * stride + kernel
-    return n_samples
+    card = replace(_speech_shapes.CARD, sample_rate=sample_rate, architecture=architecture)
+    return _speech_shapes.shaped(card, config.to_dict())
 
 
 KINDS: Mapping[str, Callable[[Saved], Representation]] = {
@@ -88,6 +74,7 @@ KINDS: Mapping[str, Callable[[Saved], Representation]] = {
     "encodec": encodec.of_folder,
     "dac": dac.of_folder,
     "clap": clap.of_folder,
+    encodecmae.MODEL_TYPE: encodecmae.of_folder,
 }
 
 

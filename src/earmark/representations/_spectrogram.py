@@ -16,18 +16,21 @@ BANDS_TOGETHER = 32
 
 
 class FilteredPower(nn.Module):
-    """|STFT|² (periodic Hann window of n_fft samples) times a filter bank of shape (bins, bands), in power.
+    """|STFT|² (periodic Hann window of `win_samples`) times a filter bank of shape (bins, bands), in power.
 
+    `n_fft` is the length of the window where none is given; a shorter window has zeros behind it.
     Neighbouring bands of a mel bank look at few bins, so they are multiplied in groups, each with the bins it
     needs: a quarter of the work of one dense product.
     """
 
     window: Tensor
 
-    def __init__(self, filters: Float[Tensor, "bins bands"], n_fft: int, hop_samples: int) -> None:
+    def __init__(
+        self, filters: Float[Tensor, "bins bands"], n_fft: int, hop_samples: int, win_samples: int | None = None
+    ) -> None:
         super().__init__()
         self.n_fft, self.hop_samples = n_fft, hop_samples
-        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        self.register_buffer("window", torch.hann_window(win_samples or n_fft), persistent=False)
         self.ranges = []
         for number, first in enumerate(range(0, filters.shape[1], BANDS_TOGETHER)):
             group = filters[:, first : first + BANDS_TOGETHER]
@@ -38,11 +41,11 @@ class FilteredPower(nn.Module):
 
     def forward(self, audio: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch frames bands"]:
         """Return the power in each band of each frame."""
-        frames = audio.unfold(1, self.n_fft, self.hop_samples)
+        frames = audio.unfold(1, len(self.window), self.hop_samples)
         n_bands = sum(self.get_buffer(f"group_{number}").shape[1] for number in range(len(self.ranges)))
         bands = audio.new_empty(len(audio), frames.shape[1], n_bands)
         for first in range(0, frames.shape[1], BLOCK_FRAMES):
-            spectrum = torch.fft.rfft(frames[:, first : first + BLOCK_FRAMES] * self.window)
+            spectrum = torch.fft.rfft(frames[:, first : first + BLOCK_FRAMES] * self.window, self.n_fft)
             power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
             groups = [
                 power[..., start:stop] @ self.get_buffer(f"group_{number}")
@@ -72,6 +75,23 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Float[Tensor, "bin
     rising, falling = (bins_hz - low) / (centre - low), (high - bins_hz) / (high - centre)
     triangles = np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (high - low))
     return torch.from_numpy(triangles.astype(np.float32))
+
+
+def htk_filters(sample_rate: int, n_fft: int, n_mels: int, low_hz: float, high_hz: float) -> Float[Tensor, "bins mels"]:
+    """Return triangles on the HTK mel scale, each of unit length (the root of its sum of squares is 1).
+
+    Mel = 2595 log10(1 + Hz / 700). A band that is narrower than a bin, and lies between two, gets the nearest.
+    Source: Young et al., The HTK Book, §5.4; equal to librosa.filters.mel with htk=True, norm=2 where no band is empty.
+    """
+    low, high = (2595.0 * np.log10(1.0 + hz / 700.0) for hz in (low_hz, high_hz))
+    edges_hz = 700.0 * (10.0 ** (np.linspace(low, high, n_mels + 2) / 2595.0) - 1.0)
+    bins_hz = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
+    left, centre, right = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
+    rising, falling = (bins_hz[:, None] - left) / (centre - left), (right - bins_hz[:, None]) / (right - centre)
+    triangles = np.maximum(0.0, np.minimum(rising, falling))
+    empty = np.flatnonzero(~triangles.any(axis=0))
+    triangles[np.abs(bins_hz[:, None] - centre[empty]).argmin(axis=0), empty] = 1.0
+    return torch.from_numpy((triangles / np.linalg.norm(triangles, axis=0)).astype(np.float32))
 
 
 def chroma_filters(sample_rate: int, n_fft: int) -> Float[Tensor, "bins 12"]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from earmark import identity, places
@@ -75,10 +76,13 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     """Return the tensors of a file by their published names, on the CPU; nothing is unpickled.
 
     Of torch's own files only what is used of them is read from the disk, where their form (since 2020) allows it.
-    Raises UserError when the file holds anything but tensors.
+    Raises UserError when the file holds anything but tensors, or is damaged.
     """
     if path.suffix == ".safetensors":
-        safe: dict[str, torch.Tensor] = load_file(path)
+        try:
+            safe: dict[str, torch.Tensor] = load_file(path)
+        except SafetensorError as error:
+            raise UserError(f"'{path}' is damaged: {error}. Copy or fetch it again.") from error
         return safe
     try:
         state: dict[str, torch.Tensor] = torch.load(

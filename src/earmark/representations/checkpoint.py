@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
-from earmark import durable
+from earmark import durable, identity
 from earmark.errors import UserError
 
 WEIGHTS, CONFIG, PREPROCESSOR, CARD = "model.safetensors", "config.json", "preprocessor_config.json", "card.json"
@@ -38,6 +38,27 @@ class Origin:
     objective: str
     licence: str
     about: Mapping[str, Any]
+
+
+def contents_of(network: nn.Module, sample_rate: int, normalised: bool) -> Contents:
+    """Return one of transformers' networks as transformers saves it, with the feature extractor of wav2vec 2.0.
+
+    One whose settings name a `front_end` that transformers has not is of a kind of its own: "wav2vec2-mel".
+    """
+    of: Any = network
+    config = json.loads(of.config.to_json_string()) | {"architectures": [type(network).__name__]}
+    if front_end := config.get("front_end"):
+        config |= {"model_type": f"{config['model_type']}-{front_end}", "architectures": []}
+    heard = {
+        "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+        "sampling_rate": sample_rate,
+        "do_normalize": normalised,
+        "feature_size": 1,
+        "padding_value": 0.0,
+        "padding_side": "right",
+        "return_attention_mask": False,
+    }
+    return Contents(network.state_dict(), config, heard)
 
 
 def write(folder: Path, contents: Contents, card: Mapping[str, object]) -> None:
@@ -82,6 +103,14 @@ def origin(folder: Path) -> Origin | None:
             f"Expected '{file}' to be a card with trained_on, objective and licence, but: {error!r}. "
             "Take it out of the folder, or restore it."
         ) from error
+
+
+def sha256_of(folder: Path) -> str:
+    """Return one hash of a folder's tensors and settings. Raises UserError where it holds none."""
+    try:
+        return identity.key_of(files=[identity.file_sha256(folder / name) for name in (WEIGHTS, CONFIG)])
+    except OSError as error:
+        raise UserError(f"Expected {WEIGHTS} and {CONFIG} in '{folder}', but: {error.strerror}.") from error
 
 
 def refuse_other_tensors(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], what: str) -> None:

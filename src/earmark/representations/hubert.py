@@ -4,29 +4,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from earmark.nouns import Card, Source
-from earmark.representations import _speech
-from earmark.representations._speech import Family, Published, Speech
+from earmark.nouns import Source
+from earmark.representations import _speech, _speech_shapes
+from earmark.representations._speech import Family, published
 
 REPOSITORY = "https://huggingface.co/facebook"
 
-BASE = Card(
+BASE = replace(
+    _speech_shapes.CARD,
     name="hubert-base",
-    version=1,
-    sample_rate=16000,
-    frame_rate_hz=16000 / _speech.HOP_SAMPLES,
-    dim=768,
-    layers=13,
-    layer_0=_speech.LAYER_0,
-    min_samples=_speech.MIN_SAMPLES,
-    max_samples=None,
-    padding_safe=False,
     architecture="7 convolutions (group norm) → 12 transformer blocks",
     n_parameters=94_370_944,
     trained_on="LibriSpeech, 960 h of read English",
     objective="predict k-means clusters of masked frames",
-    licence="Apache-2.0",
-    commercial=True,
     bibtex="""@article{hsu2021hubert,
   author = {Hsu, Wei-Ning and Bolte, Benjamin and Tsai, Yao-Hung Hubert and Lakhotia, Kushal and Salakhutdinov, Ruslan and Mohamed, Abdelrahman},
   title = {{HuBERT}: Self-Supervised Speech Representation Learning by Masked Prediction of Hidden Units},
@@ -35,7 +25,6 @@ BASE = Card(
   pages = {3451--3460},
   year = {2021}
 }""",  # noqa: E501 # an author list stays on one line
-    verified="parity",
     sources=(
         Source(
             url=f"{REPOSITORY}/hubert-base-ls960/resolve/dba3bb02fda4248b6e082697eee756de8fe8aa8a/pytorch_model.bin",
@@ -48,9 +37,6 @@ BASE = Card(
 LARGE = replace(
     BASE,
     name="hubert-large",
-    dim=1024,
-    layers=25,
-    layer_0=_speech.LAYER_0_STABLE,
     architecture="7 convolutions (layer norm) → 24 transformer blocks (stable layer norm)",
     n_parameters=315_437_696,
     trained_on="Libri-Light, 60,000 h of read English",
@@ -63,36 +49,16 @@ LARGE = replace(
         ),
     ),
 )
-TINY = replace(
-    BASE,
-    name="hubert-tiny",
-    dim=16,
-    layers=4,
-    architecture="7 convolutions (group norm) → 3 transformer blocks",
-    n_parameters=25_120,
-    trained_on="nothing",
-    objective="none",
-    sources=(),
-)
+TINY = _speech_shapes.tiny(BASE, "7 convolutions (group norm) → 3 transformer blocks", 25_120)
 
-SHAPE: Mapping[str, object] = {**_speech.FRONT, **_speech.GROUP_NORM, "feat_proj_layer_norm": True}
+SHAPE: Mapping[str, object] = {**_speech_shapes.FRONT, **_speech_shapes.GROUP_NORM, "feat_proj_layer_norm": True}
 
 FAMILY = Family(
     partial(_speech.network, "Hubert"),
     {
-        "base": Published(BASE, {**SHAPE, **_speech.BASE}),
-        "large": Published(LARGE, {**SHAPE, **_speech.STABLE, **_speech.LARGE}),
-        "tiny": Published(TINY, {**SHAPE, **_speech.TINY}),
+        "base": published(BASE, SHAPE, _speech_shapes.BASE),
+        "large": published(LARGE, SHAPE, _speech_shapes.STABLE, _speech_shapes.LARGE),
+        "tiny": published(TINY, SHAPE, _speech_shapes.TINY),
     },
 )
-CARDS = {variant: one.card for variant, one in FAMILY.published.items()}
-
-
-def load(variant: str) -> Speech:
-    """Return HuBERT with its published weights. Raises as `_speech.load` does."""
-    return _speech.load(FAMILY, variant)
-
-
-def build(variant: str, seed: int) -> Speech:
-    """Return HuBERT with random weights."""
-    return _speech.build(FAMILY, variant, seed)
+CARDS, load, build = FAMILY.cards, partial(_speech.load, FAMILY), partial(_speech.build, FAMILY)

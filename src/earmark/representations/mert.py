@@ -8,25 +8,19 @@ number, and is read only with DeepNorm. Source: config.json and modeling_MERT.py
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
-from earmark.nouns import Card, Source
-from earmark.representations import _speech, hubert
-from earmark.representations._speech import Family, Published, Speech
+from earmark.nouns import Source
+from earmark.representations import _speech, _speech_shapes, hubert
+from earmark.representations._speech import Family, published
 
 LICENCE = "CC BY-NC 4.0"
 REPOSITORY = "https://huggingface.co/m-a-p"
 
-V1_95M = Card(
+V1_95M = replace(
+    _speech_shapes.CARD,
     name="mert-v1-95m",
-    version=1,
     sample_rate=24000,
-    frame_rate_hz=24000 / _speech.HOP_SAMPLES,
-    dim=768,
-    layers=13,
-    layer_0=_speech.LAYER_0,
-    min_samples=_speech.MIN_SAMPLES,
-    max_samples=None,
-    padding_safe=False,
     architecture="7 convolutions (group norm) → 12 transformer blocks",
     n_parameters=94_370_944,
     trained_on="20,000 h of music in segments of 5 s; the recordings are not published",
@@ -40,7 +34,6 @@ V1_95M = Card(
   year = {2024},
   note = {arXiv:2306.00107}
 }""",  # noqa: E501 # an author list stays on one line
-    verified="parity",
     sources=(
         Source(
             url=f"{REPOSITORY}/MERT-v1-95M/resolve/12af15fef9d0ac838c3f475bfbbf26d2060dd4f5/pytorch_model.bin",
@@ -53,9 +46,6 @@ V1_95M = Card(
 V1_330M = replace(
     V1_95M,
     name="mert-v1-330m",
-    dim=1024,
-    layers=25,
-    layer_0=_speech.LAYER_0_STABLE,
     architecture="7 convolutions (group norm) → 24 transformer blocks (stable layer norm)",
     n_parameters=315_427_968,
     trained_on="160,000 h of music in segments of 5 s; the recordings are not published",
@@ -69,17 +59,9 @@ V1_330M = replace(
     ),
 )
 TINY = replace(
-    V1_95M,
-    name="mert-tiny",
-    dim=16,
-    layers=4,
-    architecture="7 convolutions (group norm) → 3 transformer blocks",
-    n_parameters=25_120,
-    trained_on="nothing",
-    objective="none",
+    _speech_shapes.tiny(V1_95M, "7 convolutions (group norm) → 3 transformer blocks", 25_120),
     licence="Apache-2.0",
     commercial=True,
-    sources=(),
 )
 
 IS_HUBERT: Mapping[str, object] = {"feature_extractor_cqt": False, "deepnorm": False, "sample_rate": 24000}
@@ -87,19 +69,11 @@ IS_HUBERT: Mapping[str, object] = {"feature_extractor_cqt": False, "deepnorm": F
 FAMILY = Family(
     hubert.FAMILY.network,
     {
-        "v1-95m": Published(V1_95M, {**hubert.SHAPE, **_speech.BASE}, also=IS_HUBERT),
-        "v1-330m": Published(V1_330M, {**hubert.SHAPE, **_speech.LARGE, "do_stable_layer_norm": True}, also=IS_HUBERT),
-        "tiny": Published(TINY, {**hubert.SHAPE, **_speech.TINY}, also=IS_HUBERT),
+        "v1-95m": published(V1_95M, hubert.SHAPE, _speech_shapes.BASE, also=IS_HUBERT),
+        "v1-330m": published(
+            V1_330M, hubert.SHAPE, _speech_shapes.LARGE, {"do_stable_layer_norm": True}, also=IS_HUBERT
+        ),
+        "tiny": published(TINY, hubert.SHAPE, _speech_shapes.TINY, also=IS_HUBERT),
     },
 )
-CARDS = {variant: one.card for variant, one in FAMILY.published.items()}
-
-
-def load(variant: str) -> Speech:
-    """Return MERT with its published weights. Raises as `_speech.load` does."""
-    return _speech.load(FAMILY, variant)
-
-
-def build(variant: str, seed: int) -> Speech:
-    """Return MERT with random weights."""
-    return _speech.build(FAMILY, variant, seed)
+CARDS, load, build = FAMILY.cards, partial(_speech.load, FAMILY), partial(_speech.build, FAMILY)

@@ -7,11 +7,13 @@ gradients, sums and counts over the parts of a step and divides once. So the spl
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
+
+Heard = Tensor | tuple[Tensor, ...]
+"""What an objective hears of a batch: segments along the first axis. Of a NamedTuple, along that of each tensor."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,15 @@ class Alarm(NamedTuple):
 
 
 class Objective(nn.Module, ABC):
-    """A network with what it is trained by. All its randomness comes from the generators it is given."""
+    """A network with what it is trained by. All its randomness comes from the generators it is given.
+
+    `segments` are Heard, and each objective says which: audio (batch, samples), pairs of it, or what was made of it.
+    """
 
     @abstractmethod
     def forward(
         self,
-        segments: Float[Tensor, "batch samples"],
+        segments: Any,
         generator: torch.Generator,
         whole: Measured | None = None,
     ) -> Step:
@@ -53,7 +58,7 @@ class Objective(nn.Module, ABC):
         `whole` is the sum of what `survey` gave over all parts of the step. Without it the part counts as the whole.
         """
 
-    def survey(self, segments: Float[Tensor, "batch samples"], generator: torch.Generator) -> Measured | None:
+    def survey(self, segments: Any, generator: torch.Generator) -> Measured | None:
         """Return what the loss must know of the whole batch before any part can be differentiated; None: nothing.
 
         Needs no gradient. The generator must be in the state that `forward` will get for these segments. A step of one
@@ -61,7 +66,7 @@ class Objective(nn.Module, ABC):
         """
         return None
 
-    def prepare(self, segments: Float[Tensor, "batch samples"]) -> None:
+    def prepare(self, segments: Any) -> None:
         """Measure on segments of the corpus, once and before the first step, what the network standardises by."""
         return
 
@@ -77,8 +82,17 @@ class Objective(nn.Module, ABC):
         """Return the numbers to show, of each monitor's mean over whatever was added (a step, an epoch)."""
         return {name: float(mean) for name, mean in means.items()}
 
-    def alarms(self, history: Sequence[Mapping[str, float]]) -> tuple[Alarm, ...]:
-        """Return what is wrong with a run so far, from what `read` gave; every entry also holds its "step"."""
+    def words(self, reading: Mapping[str, float]) -> str:
+        """Return in a few words what of a reading over a whole epoch is worth a line; "" for nothing."""
+        return ""
+
+    def alarms(
+        self, history: Sequence[Mapping[str, float]], validations: Sequence[Mapping[str, float]] = ()
+    ) -> tuple[Alarm, ...]:
+        """Return what is wrong with a run so far, from what `read` gave of steps and of validations until now.
+
+        Every entry also holds its "step": of a validation, how many steps were done.
+        """
         return ()
 
 

@@ -24,10 +24,10 @@ from earmark.show.said import remark
 
 Row = Mapping[str, Any]
 PLOTS = (".svg", ".png", ".html", ".json")
-LAYER_COLUMNS = ("representation", "layer", "value", "by_others", "by_gaussians")
+LAYER_COLUMNS = ("representation", "layer", "value", "interval", "by_others", "by_gaussians")
 CODE_COLUMNS = (
-    *("groups", "n_used", "n_possible", "perplexity", "label_purity", "chance_label_purity", "code_purity"),
-    *("information_bits", "pnmi", "chance_pnmi"),
+    *("groups", "n_used", "n_possible", "perplexity", "label_purity", "label_purity_interval", "chance_label_purity"),
+    *("pnmi", "pnmi_interval", "chance_pnmi"),
 )
 
 
@@ -50,6 +50,7 @@ def layers(found: Layers, plot: Path | None, out: Path | None, as_json: bool) ->
     remark(
         f"{first['measure']}{weighting} of each layer with {first['against']}: {first['n_frames']:,} frames of "
         f"{first['n_recordings']:,} recordings ({found.recordings}); by_others, by_gaussians: what chance gives"
+        f"{_leaving_out(first['n_parts'])}"
     )
     for note in found.notes:
         remark(f"note: {note}")
@@ -77,18 +78,24 @@ def codes(found: Codes, plot: Path | None, by_frames: bool, out: Path | None, as
     first = found.rows[0]
     remark(
         f"{first.representation} and {first.label} of {first.dataset}: {first.found.n_frames:,} frames of "
-        f"{first.n_recordings:,} recordings; chance: labels shuffled over recordings"
+        f"{first.n_recordings:,} recordings; chance: labels shuffled over recordings{_leaving_out(first.n_parts)}"
     )
     failures(found.failures)
+
+
+def _leaving_out(n_parts: int) -> str:
+    """Return how intervals were made."""
+    return f"; intervals of 95 %: leaving out one of {n_parts} parts of the recordings at a time" * (n_parts > 1)
 
 
 def _flat(row: CodeRow) -> dict[str, Any]:
     """Return a row without rows in it; what is undefined is None."""
     plain = asdict(row)
-    said, chance = plain.pop("found"), plain.pop("chance")
+    said, chance, intervals = (plain.pop(name) for name in ("found", "chance", "intervals"))
     measures = ("label_purity", "code_purity", "information_bits", "pnmi")
     by_chance = {f"chance_{name}": chance[name] for name in measures}
-    return {name: _number(value) for name, value in {**plain, **said, **by_chance}.items()}
+    limits = {f"{name}_{end}": one[at] for name, one in intervals.items() for at, end in enumerate(("low", "high"))}
+    return {name: _number(value) for name, value in {**plain, **said, **by_chance, **limits}.items()}
 
 
 def _number(value: Any) -> Any:
@@ -120,8 +127,17 @@ def _grid(rows: Iterable[Row], columns: Sequence[str]) -> Table:
     for column in columns:
         grid.add_column(column, justify="left" if column in ("representation", "groups") else "right", overflow="fold")
     for row in rows:
-        grid.add_row(*(Text(_text(row[column])) for column in columns))
+        grid.add_row(*(Text(_interval(row, column) or _text(row[column])) for column in columns))
     return grid
+
+
+def _interval(row: Row, column: str) -> str:
+    """Return a column of intervals, which a row holds as low and high; "" for another column."""
+    if not column.endswith("interval"):
+        return ""
+    of = column.removesuffix("interval")
+    low, high = row.get(f"{of}low"), row.get(f"{of}high")
+    return "none" if low is None or high is None else f"{low:.3f} – {high:.3f}"
 
 
 def _text(value: Any) -> str:

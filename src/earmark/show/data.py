@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from earmark import conformance, listings, tasks
+from earmark.counted import sized
 from earmark.datasets import check, names, records
 from earmark.datasets.check import Description, Finding
 from earmark.datasets.get import Got, Only, get
@@ -23,8 +24,6 @@ from earmark.show.representations import fetched
 from earmark.show.runs import console
 from earmark.show.said import remark
 from earmark.sources.bars import bars
-
-GB = 1e9
 
 
 def datasets(as_json: bool, as_markdown: bool = False) -> None:
@@ -65,7 +64,7 @@ def _task_cells(one: TaskLine) -> tuple[str, ...]:
 
 def _extent(one: DatasetLine) -> tuple[str, str, str]:
     unknown = "?" if one.status == "open" else ""
-    size = unknown if one.size_bytes is None else f"{one.size_bytes / GB:.2f} GB"
+    size = unknown if one.size_bytes is None else sized(one.size_bytes)
     return size, _number(one.n_clips), "" if one.hours is None else f"{one.hours:,.1f}"
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from earmark import places
 from earmark.analysis import tables as tabling
+from earmark.counted import counted, sized
 from earmark.errors import UnknownName
 from earmark.experiment import costs, leaks, results, spec
 from earmark.experiment.estimate import Estimate
@@ -41,8 +42,8 @@ def run(done: Run) -> None:
     conditions = {row.deformation for row in scored}
     seeds = max((row.n_seeds for row in scored), default=0)
     print(
-        f"{len(systems)} systems × {len(conditions)} conditions × {seeds} seeds, {len(done.rows)} numbers; "
-        f"{done.jobs_done} jobs run, the rest was in the store."
+        f"{counted(len(systems), 'system')} × {counted(len(conditions), 'condition')} × {counted(seeds, 'seed')}, "
+        f"{counted(len(done.rows), 'number')}; {counted(done.jobs_done, 'job')} run, the rest was in the store."
     )
     print(leaks.summary(done.audits))
     spent(done.folder)
@@ -64,7 +65,7 @@ def spent(folder: Path) -> None:
 def failures(found: Sequence[Failure]) -> None:
     """Name the clips that could not be used, and why."""
     if found:
-        remark(f"{len(found)} clips could not be used:")
+        remark(f"{counted(len(found), 'clip')} could not be used:")
     for failure in found:
         remark(f"  {failure.path}: {failure.reason}")
 
@@ -82,7 +83,7 @@ def estimate(found: Estimate, as_json: bool) -> None:
     for note in found.notes:
         remark(f"note: {note}")
     for missing in found.missing:
-        size = f" ({missing.size_bytes / 1e9:.2f} GB to fetch)" if missing.size_bytes else ""
+        size = f" ({sized(missing.size_bytes)} to fetch)" if missing.size_bytes else ""
         print(f"{'missing':>11}: {missing.noun} {missing.name}{size}: {missing.remedy}")
     for name, count in (("embeddings", found.embeddings), ("probes", found.probes), ("scores", found.scores)):
         print(f"{name:>11}: {count.missing:>6,} to make, {count.total - count.missing:,} of {count.total:,} are there")

@@ -22,6 +22,7 @@ def built(
     sample_rate: int,
     jobs: int,
     data_folder: Path | None,
+    excerpt_s: float | None,
     overwrite: bool,
     quiet: bool,
 ) -> bool:
@@ -32,6 +33,7 @@ def built(
         sample_rate,
         jobs,
         data_folder=data_folder,
+        excerpt_s=excerpt_s,
         overwrite=overwrite,
         bar=partial(bar, quiet=quiet),
     )

@@ -10,59 +10,29 @@ import fcntl
 import json
 import logging
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from earmark import durable
+from earmark.datasets._corpora import FAILURES, HEAD, JOURNAL, SAMPLES, TRACKS, Track
 from earmark.errors import DataError, UserError
 from earmark.nouns import Failure
 from earmark.store import lines
 from earmark.training._hearing import Heard
 
-SAMPLES, JOURNAL, TRACKS, FAILURES, HEAD = (
-    "samples.i16",
-    "building.jsonl",
-    "tracks.jsonl",
-    "failures.jsonl",
-    "corpus.json",
-)
 LOCK = ".lock"
 OURS = {SAMPLES, JOURNAL, TRACKS, FAILURES, HEAD, LOCK}
 SAMPLE = np.dtype("<i2")
-SCHEME = 1
 
 FLUSH_BYTES = 64 * 2**20
 FLUSH_ITEMS = 256
 
 log = logging.getLogger("earmark.training")
-
-
-@dataclass(frozen=True)
-class Track:
-    """A stretch of a corpus: `n_samples` from `start` on, at the corpus' rate.
-
-    `sha256` is that of the audio file it was read from, `crc32` that of its samples as stored. `n_clipped` of them
-    were beyond ±1. `licence` None: not known. `group` names what belongs together, such as an artist.
-    """
-
-    id: str
-    start: int
-    n_samples: int
-    sha256: str
-    crc32: int
-    n_clipped: int = 0
-    licence: str | None = None
-    group: str | None = None
-
-    @property
-    def end(self) -> int:
-        """The sample after its last."""
-        return self.start + self.n_samples
 
 
 class Journal:
@@ -131,13 +101,13 @@ class Journal:
         if keys != [self._key]:
             if self.tracks:
                 raise DataError(
-                    f"'{self._folder}' holds an unfinished corpus of other audio, of another rate, or of other "
-                    "versions of the libraries. Name another folder, or begin anew with --overwrite."
+                    f"'{self._folder}' holds an unfinished corpus of other audio or excerpts, of another rate, or of "
+                    "other versions of the libraries. Name another folder, or begin anew with --overwrite."
                 )
             self._begin()
             return
-        _cut(path, found.end)
-        _cut(self._folder / SAMPLES, (self.tracks[-1].end if self.tracks else 0) * SAMPLE.itemsize)
+        cut(path, found.end)
+        cut(self._folder / SAMPLES, (self.tracks[-1].end if self.tracks else 0) * SAMPLE.itemsize)
 
     def _begin(self) -> None:
         clear(self._folder)
@@ -157,32 +127,33 @@ def clear(folder: Path) -> None:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Hold the folder of a corpus while it is built: a second process waits. What the disk refuses is a UserError.
+def held(folder: Path, what: str = "corpus", ours: Collection[str] = OURS) -> Iterator[None]:
+    """Hold a folder while something is built in it: a second process waits. What the disk refuses is a UserError.
 
-    Raises DataError where the folder holds something else than a corpus.
+    `ours` are the names that may lie there. Raises DataError where the folder holds something else.
     """
     try:
         durable.make_folder(folder)
-        if strangers := sorted(one.name for one in folder.iterdir() if not _is_ours(one)):
+        if strangers := sorted(one.name for one in folder.iterdir() if not _is_ours(one, ours)):
             raise DataError(
-                f"Expected a new or empty folder, or a corpus, got '{folder}', which holds '{strangers[0]}'. "
-                "Name a folder of the corpus' own."
+                f"Expected a new or empty folder, or a {what}, got '{folder}', which holds '{strangers[0]}'. "
+                f"Name a folder of the {what}' own."
             )
         with (folder / LOCK).open("w") as lock:
             _wait(lock.fileno(), folder)
             for left in folder.glob(durable.TEMPORARY):
-                durable.remove(left)
+                if left.is_file():
+                    durable.remove(left)
             yield
     except OSError as error:
         raise UserError(
-            f"The corpus '{folder}' cannot be written: {error.strerror or error}. Make room, or name a folder that "
+            f"The {what} '{folder}' cannot be written: {error.strerror or error}. Make room, or name a folder that "
             "may be written, and run the same command again: what is there already is kept."
         ) from error
 
 
-def _is_ours(path: Path) -> bool:
-    return path.name in OURS or path.match(durable.TEMPORARY)
+def _is_ours(path: Path, ours: Collection[str]) -> bool:
+    return path.name in ours or path.match(durable.TEMPORARY)
 
 
 def _wait(lock: int, folder: Path) -> None:
@@ -193,7 +164,7 @@ def _wait(lock: int, folder: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 
-def _cut(path: Path, n_bytes: int) -> None:
+def cut(path: Path, n_bytes: int) -> None:
     """Cut off what a crash left beyond what is told of. Raises DataError where less is there than that."""
     size = path.stat().st_size if path.exists() else 0
     if size < n_bytes:

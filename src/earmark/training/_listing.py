@@ -12,6 +12,7 @@ from earmark.datasets import folder as own_folder
 from earmark.datasets import names
 from earmark.datasets._stamps import stamps_of
 from earmark.datasets.base import Dataset
+from earmark.datasets.excerpts import excerpts
 from earmark.errors import DataError, UserError
 from earmark.nouns import Clip
 
@@ -41,14 +42,23 @@ class Listing(NamedTuple):
     key: str
 
 
-def listed(sources: Sequence[str | Path], sample_rate: int, data_folder: Path | None = None) -> Listing:
+def listed(
+    sources: Sequence[str | Path],
+    sample_rate: int,
+    data_folder: Path | None = None,
+    excerpt_s: float | None = None,
+    jobs: int = 1,
+) -> Listing:
     """Return the clips of folders, and of datasets written `dataset:NAME`, by id.
 
     An id is the clip's, which of a folder is the path below it; of several sources the source's name stands before.
-    `data_folder` is where the files of the one dataset lie, if not in the data home. Raises UserError or DataError for
-    sources that are not there, hold no audio, or have the same name.
+    `data_folder` is where the files of the one dataset lie, if not in the data home. `excerpt_s`: of each clip one
+    piece of so many seconds (`excerpts`), found by `jobs` threads. Raises UserError or DataError for sources that are
+    not there, hold no audio, or have the same name.
     """
     datasets = {name: _dataset(name, data_folder) for name in _checked(sources, data_folder)}
+    if excerpt_s is not None:
+        datasets = {name: excerpts(one, excerpt_s, jobs=jobs) for name, one in datasets.items()}
     labels = {name: one.name.removeprefix("folder:") for name, one in datasets.items()}
     if twice := [label for label, count in Counter(labels.values()).items() if count > 1]:
         raise DataError(

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from earmark import identity
-from earmark.representations.objective import Measured, Objective, Step, added
+from earmark.representations.objective import Heard, Measured, Objective, Step, added
 
 Sum = Callable[[Tensor], Tensor]
 """Adds a tensor over all devices."""
@@ -22,18 +22,18 @@ class Batch:
     `is_split`: there are several portions, over all devices. `seed` and the place of a portion decide what is drawn.
     """
 
-    segments: Float[Tensor, "segments samples"]
+    segments: Heard
     portions: tuple[range, ...]
     is_split: bool
     seed: int
 
-    def parts(self, like: Tensor) -> Iterator[tuple[Float[Tensor, "segments samples"], torch.Generator]]:
-        """Yield each portion as `like` is, on its device, with a new generator."""
+    def parts(self, like: Tensor) -> Iterator[tuple[Heard, torch.Generator]]:
+        """Yield each portion on the device of `like`, with a new generator; whole numbers keep their type."""
         first = self.portions[0].start
         for portion in self.portions:
             seed = identity.seed_for("portion", self.seed, portion.start) % 2**63  # what torch takes
-            part = self.segments[portion.start - first : portion.stop - first]
-            yield part.to(like.device, like.dtype, non_blocking=True), torch.Generator().manual_seed(seed)
+            part = _part(self.segments, slice(portion.start - first, portion.stop - first), like)
+            yield part, torch.Generator().manual_seed(seed)
 
 
 def measure(objective: Objective, batch: Batch, sum_: Sum, learn: Callable[[Tensor], object] | None = None) -> Step:
@@ -57,6 +57,15 @@ def measure(objective: Objective, batch: Batch, sum_: Sum, learn: Callable[[Tens
 def gradient_norm(part: nn.Module) -> float:
     """Return the Euclidean norm of the gradients of a part, 0 where it has none."""
     return float(get_total_norm([one.grad for one in part.parameters() if one.grad is not None]))
+
+
+def _part(segments: Heard, which: slice, like: Tensor) -> Heard:
+    """Return some of the segments on the device of `like`, fractions in its type."""
+    if isinstance(segments, Tensor):
+        dtype = like.dtype if segments.is_floating_point() else segments.dtype
+        return segments[which].to(like.device, dtype, non_blocking=True)
+    kind: Any = type(segments)
+    return cast(Heard, kind(*(_part(leaf, which, like) for leaf in segments)))
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ Folders are relative to the current one. Presets that earmark ships are found by
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,9 +21,10 @@ from pydantic import Field
 
 from earmark.errors import UserError, hint
 from earmark.training import systems
+from earmark.training.coded import FRONT
 from earmark.training.recipe import Adam, Precision, Recipe
 from earmark.training.schedules import Kind, Schedule
-from earmark.training.systems import Wav2Vec2System
+from earmark.training.systems import EncodecMAESystem, System
 from earmark.written import misfit, places
 from earmark.written.misfit import Form
 from earmark.written.shapes import Shape
@@ -46,8 +47,8 @@ class SegmentsShape(Shape):
     """grid: from one window to the next."""
     window_s: Positive | None = Field(None, examples=[20])
     """grid: length of a window, of which a segment is a random piece; segment_s when left out."""
-    by: Literal["track", "duration"] = Field("duration", examples=["track"])
-    """random: whether each track is as likely, or each moment."""
+    by: Literal["track", "duration", "windows"] = Field("duration", examples=["track"])
+    """random: each track is as likely, each moment, or a track comes once for each whole segment that fits into it."""
 
 
 class ScheduleShape(Shape):
@@ -91,11 +92,19 @@ class PretrainShape(Shape):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", examples=["music-tiny"])
     """What its checkpoints are called."""
     representation: str = Field(examples=["wav2vec2-mel-tiny"])
-    """What is trained, from random weights."""
+    """What is trained."""
+    weights: str | None = Field(None, examples=["pretrained/first/checkpoints/first-step-400"])
+    """The checkpoint whose weights it starts from; random ones when left out."""
     objective: dict[str, object] = Field({}, examples=[{"negatives": 50}])
     """Settings of the objective that are to be otherwise than the preset's."""
     corpus: str | None = Field(None, examples=["corpora/music"])
     """The folder of a corpus; `--corpus` says it too."""
+    targets: list[str] = Field([], examples=[["corpora/music-targets"]])
+    """encodecmae: folders of `earmark corpus targets` that it seeks, beside a codec where it wants one."""
+    codec: str | None = Field(None, examples=["encodec-24khz"])
+    """encodecmae: the EnCodec that it hears or seeks by; encodec-24khz when left out."""
+    codes: str | None = Field(None, examples=["corpora/music-codes"])
+    """encodecmae: the folder of `earmark corpus codes`, which says all of that; left out: made while it trains."""
     segments: SegmentsShape = Field(examples=[{"kind": "random", "segment_s": 3}])
     """Which pieces of it."""
     steps: Count = Field(examples=[400])
@@ -116,6 +125,8 @@ class PretrainShape(Shape):
     """Of weights, order, segments and masks."""
     validation: ValidationShape | None = Field(None, examples=[{"share": 0.05}])
     """Tracks that are held out; none when left out."""
+    untouched: Annotated[float, Field(gt=0, lt=1)] | None = Field(None, examples=[0.25])
+    """How much of the corpus, by whole groups of tracks, is left for the task `recording`: the same for every seed."""
     save_every_steps: Count = Field(1000, examples=[1000])
     """Steps between states and checkpoints on the disk."""
     keep_checkpoints: Count = Field(2, examples=[2])
@@ -127,7 +138,7 @@ class Pretraining:
     """A file that fits, given its meaning. `corpus` is None where the file leaves it open."""
 
     name: str
-    system: Wav2Vec2System
+    system: System
     corpus: Path | None
     segments: SegmentsShape
     recipe: Recipe
@@ -160,7 +171,9 @@ def _meant(shape: PretrainShape, root: places.Item) -> Pretraining:
     with items["representation"].blamed():
         systems.find(shape.representation, {})
     with items.get("objective", root).blamed():
-        system = systems.find(shape.representation, shape.objective)
+        system = _fronted(systems.find(shape.representation, shape.objective), shape, root)
+    if shape.weights is not None:
+        system = replace(system, weights=Path(shape.weights.removeprefix("path:")).expanduser())
     _require_sense(shape, root)
     optimiser = shape.optimiser
     with root.blamed():
@@ -178,6 +191,23 @@ def _meant(shape: PretrainShape, root: places.Item) -> Pretraining:
         )
     corpus = None if shape.corpus is None else Path(shape.corpus).expanduser()
     return Pretraining(shape.name, system, corpus, shape.segments, recipe, shape)
+
+
+def _fronted(system: System, shape: PretrainShape, root: places.Item) -> System:
+    """Return a system with what it hears and seeks by. Raises SpecError where it can make no use of that."""
+    given = [key for key in ("targets", "codec", "codes") if key in root.fields]
+    if not isinstance(system, EncodecMAESystem):
+        if given:
+            raise root.fields[given[0]].key.error(
+                f"'{given[0]}' is for encodecmae, not for '{system.name}'. Take it out."
+            )
+        return system
+    if shape.codes is not None:
+        if len(given) > 1:
+            raise root.fields[given[0]].key.error(f"'codes' says what they were made with. Take out '{given[0]}'.")
+        return replace(system, front=Path(shape.codes).expanduser() / FRONT)
+    targets = tuple(Path(one).expanduser() for one in shape.targets)
+    return replace(system, targets=targets, codec=shape.codec or system.codec)
 
 
 def _require_sense(shape: PretrainShape, root: places.Item) -> None:

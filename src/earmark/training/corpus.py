@@ -4,7 +4,6 @@ Int16 at 16 kHz takes 115 MB an hour, a quarter of a CD's, and a segment is read
 card names a corpus by its `key`.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, fields, replace
@@ -16,12 +15,14 @@ import numpy as np
 from jaxtyping import Float32
 
 from earmark import audio, durable, identity
+from earmark.datasets import _corpora
+from earmark.datasets._corpora import Track
 from earmark.errors import DataError, UserError
 from earmark.nouns import Failure
 from earmark.store import lines
 from earmark.training import _journal
 from earmark.training._hearing import FULL_SCALE, hear_all
-from earmark.training._journal import SAMPLE, SCHEME, Journal, Track
+from earmark.training._journal import SAMPLE, Journal
 from earmark.training._listing import Listing, listed
 
 __all__ = ["Corpus", "Progress", "Track", "build", "held_out", "open", "read_samples"]
@@ -34,7 +35,9 @@ class Progress(Protocol):
         """Count tracks and their seconds."""
 
 
-class _Untold:
+class Untold:
+    """Nobody is told."""
+
     def advance(self, items: int, audio_s: float = 0.0) -> None:
         """Say nothing."""
 
@@ -60,7 +63,7 @@ class Corpus:
     @cached_property
     def samples(self) -> np.memmap[Any, np.dtype[np.int16]]:
         """The samples of all tracks, int16, read-only; 32768 stands for 1."""
-        return np.memmap(self.folder / _journal.SAMPLES, SAMPLE, "r")
+        return np.memmap(self.folder / _corpora.SAMPLES, SAMPLE, "r")
 
     @property
     def duration_s(self) -> float:
@@ -83,6 +86,7 @@ def build(
     jobs: int = 1,
     *,
     data_folder: Path | None = None,
+    excerpt_s: float | None = None,
     overwrite: bool = False,
     bar: Bar | None = None,
 ) -> Corpus:
@@ -92,41 +96,40 @@ def build(
     read, is silent (peak below −80 dB) or shorter than 0.1 s is in `failures` and failures.jsonl, with the reason;
     samples beyond ±1 are clipped, and counted for each track. A build that was interrupted, even killed, goes on where
     it was; one that is whole is opened. `data_folder`: where the files of the one dataset lie, if not in the home.
+    `excerpt_s`: of each clip one piece of so many seconds alone, always the same one; shorter clips are taken whole.
     Raises DataError where no track is left, and where `output` holds another corpus: `overwrite` begins anew.
     Raises UserError where the disk refuses; what it took is kept for the next time.
     """
     if sample_rate < 1 or jobs < 1:
         raise UserError(f"Expected a sample rate in Hz and jobs of at least 1, got {sample_rate} and {jobs}.")
-    listing, folder = listed(sources, sample_rate, data_folder), Path(output)
+    listing, folder = listed(sources, sample_rate, data_folder, excerpt_s, jobs), Path(output)
     with _journal.held(folder):
         if overwrite:
             _journal.clear(folder)
-        if (folder / _journal.HEAD).exists():
+        if (folder / _corpora.HEAD).exists():
             _require_same(folder, listing)
-            durable.remove(folder / _journal.JOURNAL)  # a crash may have left it
+            durable.remove(folder / _corpora.JOURNAL)  # a crash may have left it
         else:
-            _write(folder, listing, sample_rate, jobs, bar or (lambda name, total: nullcontext(_Untold())))
+            _write(folder, listing, sample_rate, jobs, bar or (lambda name, total: nullcontext(Untold())))
     return open(folder)
 
 
 def open(folder: Path | str) -> Corpus:
     """Return a corpus by its folder. Raises DataError for one that is not whole, or damaged, or no corpus."""
     root = Path(folder)
-    head = _head(root)
-    tracks = lines.read(root / _journal.TRACKS, lambda item: Track(**item))
-    failures = lines.read(root / _journal.FAILURES, lambda item: Failure(**item))
-    size = (root / _journal.SAMPLES).stat().st_size if (root / _journal.SAMPLES).exists() else 0
+    head = _corpora.head(root)
+    tracks = _corpora.tracks(root)
+    failures = lines.read(root / _corpora.FAILURES, lambda item: Failure(**item))
+    size = (root / _corpora.SAMPLES).stat().st_size if (root / _corpora.SAMPLES).exists() else 0
     expected = {"tracks": head["n_tracks"], "failures": head["n_failures"], "samples": head["n_samples"]}
-    found = {"tracks": len(tracks.items), "failures": len(failures.items), "samples": size // SAMPLE.itemsize}
+    found = {"tracks": len(tracks), "failures": len(failures.items), "samples": size // SAMPLE.itemsize}
     for what, count in expected.items():
         if found[what] != count:
             raise DataError(
                 f"The corpus '{root}' is damaged: expected {count:,} {what}, found {found[what]:,}. "
                 "Copy it again, or build it anew with --overwrite."
             )
-    return Corpus(
-        root, head["sample_rate"], tuple(tracks.items), head["key"], tuple(failures.items), tuple(head["notes"])
-    )
+    return Corpus(root, head["sample_rate"], tracks, head["key"], tuple(failures.items), tuple(head["notes"]))
 
 
 def held_out(corpus: Corpus, share: float, seed: int = 0) -> tuple[Corpus, Corpus]:
@@ -163,15 +166,15 @@ def _write(folder: Path, listing: Listing, sample_rate: int, jobs: int, bar: Bar
             progress.advance(1, 0.0 if isinstance(one, Failure) else len(one.quantised.samples) / sample_rate)
     journal.flush()
     if not journal.tracks:
-        _journal.write_lines(folder / _journal.FAILURES, journal.failures)
+        _journal.write_lines(folder / _corpora.FAILURES, journal.failures)
         first = journal.failures[0]
         raise DataError(
             f"No track is left for a corpus: none of {len(journal.failures)} can be used, such as {first.clip} "
-            f"({first.reason}) All are in '{folder / _journal.FAILURES}'."
+            f"({first.reason}) All are in '{folder / _corpora.FAILURES}'."
         )
     journal.finish(
         {
-            "scheme": SCHEME,
+            "scheme": _corpora.SCHEME,
             "key": _content_key(sample_rate, journal.tracks),
             "made_from": listing.key,
             "sample_rate": sample_rate,
@@ -192,26 +195,9 @@ def _content_key(sample_rate: int, tracks: Sequence[Track]) -> str:
 
 def _require_same(folder: Path, listing: Listing) -> None:
     """Raise DataError where the corpus in a folder is not the one that would be built."""
-    if _head(folder)["made_from"] != listing.key:
+    if _corpora.head(folder)["made_from"] != listing.key:
         raise DataError(
-            f"'{folder}' holds a corpus of other audio, of another rate, or of other versions of the libraries. "
+            f"'{folder}' holds a corpus of other audio or excerpts, of another rate, or of other versions of the "
+            "libraries. "
             "Name another folder, or begin anew with --overwrite."
         )
-
-
-def _head(folder: Path) -> dict[str, Any]:
-    """Return what corpus.json says."""
-    path = folder / _journal.HEAD
-    if not path.exists():
-        if (folder / _journal.JOURNAL).exists():
-            raise DataError(f"The corpus '{folder}' is not finished. Run the same `earmark corpus build` again.")
-        raise DataError(f"Expected a corpus in '{folder}', found none. Make one: earmark corpus build FOLDER -o OUT")
-    try:
-        head: dict[str, Any] = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise DataError(f"'{path}' is damaged: {error}. Build the corpus anew with --overwrite.") from error
-    if head.get("scheme") != SCHEME:
-        raise DataError(
-            f"'{path}' is of scheme {head.get('scheme')}, expected {SCHEME}. Build it anew, or update earmark."
-        )
-    return head

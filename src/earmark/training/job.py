@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from earmark import identity
+from earmark.datasets._corpora import HEARD
 from earmark.representations.checkpoint import Contents
 from earmark.representations.objective import Objective
 from earmark.training.ledger import Ledger
@@ -52,7 +53,10 @@ class Validation:
 
 @dataclass(frozen=True)
 class Training:
-    """All that a process must know to train; `about` goes into the card of every checkpoint, and into the identity."""
+    """All that a process must know to train; `about` goes into the card of every checkpoint, and into the identity.
+
+    But for the marks of the tracks: the key of the corpus tells them apart.
+    """
 
     name: str
     system: System
@@ -66,7 +70,8 @@ class Training:
     def ledger(self) -> Ledger:
         """The folder's keeper."""
         recipe = {name: one for name, one in asdict(self.recipe).items() if name not in NO_CHANGE}
-        return Ledger(self.folder, self.name, identity.key_of(recipe=recipe, about=self.about))
+        about = {name: one for name, one in self.about.items() if name != HEARD}
+        return Ledger(self.folder, self.name, identity.key_of(recipe=recipe, about=about))
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,10 @@ Reading = Mapping[str, float]
 
 @dataclass
 class State:
-    """Where training stands after `step` steps. `history` is the first reading and the latest ones."""
+    """Where training stands after `step` steps. `history` is the first reading and the latest ones.
+
+    `epoch` is the reading over the latest whole epoch, `epoch_sums` what is added up of the one after it.
+    """
 
     step: int = 0
     audio_s: float = 0.0
@@ -41,6 +44,8 @@ class State:
     history: list[dict[str, float]] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
     validations: list[dict[str, float]] = field(default_factory=list)
+    epoch: dict[str, float] = field(default_factory=dict)
+    epoch_sums: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     is_stopped: bool = False
 
     @property

@@ -17,7 +17,7 @@ from earmark import identity
 from earmark.errors import DataError, UserError
 from earmark.training.corpus import Corpus, Track, read_samples
 
-By = Literal["track", "duration"]
+By = Literal["track", "duration", "windows"]
 Samples = Float32[np.ndarray, " samples"]
 MOST_NAMED = 5
 
@@ -67,6 +67,11 @@ class Grid:
         """Ids of the tracks that are too short."""
         return self.room.left_out
 
+    @property
+    def segment_s(self) -> float:
+        """Seconds of a segment."""
+        return self.crop_samples / self.room.corpus.sample_rate
+
     def __len__(self) -> int:
         return int(self.firsts[-1])
 
@@ -88,7 +93,8 @@ class Random:
     """`n` segments an epoch, each at a random place: every place of a track is equally likely.
 
     `by` "duration": every place of the corpus is equally likely, so a track comes as often as it has places; by
-    "track": every track is equally likely.
+    "track": every track is equally likely; by "windows": the index says which track, and each comes as often as whole
+    windows fit into it (EncodecMAE, in its code: floor(duration / 4 s) times an epoch).
     """
 
     room: _Room
@@ -96,28 +102,34 @@ class Random:
     n: int
     seed: int
     ends: Int64[np.ndarray, " tracks"] = field(repr=False)
-    """How many places there are up to the end of each track."""
+    """How many places there are up to the end of each track; by "windows", how many windows."""
 
     @property
     def left_out(self) -> tuple[str, ...]:
         """Ids of the tracks that are too short."""
         return self.room.left_out
 
+    @property
+    def segment_s(self) -> float:
+        """Seconds of a segment."""
+        return self.room.n_samples / self.room.corpus.sample_rate
+
     def __len__(self) -> int:
         return self.n
 
     def start(self, epoch: int, index: int) -> int:
         """Return the sample of the corpus where a segment starts."""
-        _require_index(index, self.n)
-        return self._drawn(_drawn(self.seed, epoch, index)).start
+        return self._drawn(_drawn(self.seed, epoch, index), index).start
 
     def at(self, epoch: int, index: int) -> Samples:
         """Return a segment. Raises IndexError beyond the last."""
         return self.room.read(self.start(epoch, index))
 
-    def _drawn(self, rng: np.random.Generator) -> "_Place":
-        if self.by == "track":
-            track = int(rng.integers(len(self.ends)))
+    def _drawn(self, rng: np.random.Generator, index: int) -> "_Place":
+        _require_index(index, self.n)
+        if self.by != "duration":
+            is_any = self.by == "track"
+            track = int(rng.integers(len(self.ends)) if is_any else np.searchsorted(self.ends, index, side="right"))
             return _Place(track, int(self.room.starts[track] + rng.integers(self.room.n_places[track])))
         place = int(rng.integers(self.ends[-1]))
         track = int(np.searchsorted(self.ends, place, side="right"))
@@ -145,14 +157,18 @@ class Pairs:
         """Ids of the tracks that are too short."""
         return self.firsts.room.left_out
 
+    @property
+    def segment_s(self) -> float:
+        """Seconds of both."""
+        return 2 * self.firsts.segment_s
+
     def __len__(self) -> int:
         return self.firsts.n
 
     def starts(self, epoch: int, index: int) -> tuple[int, int]:
         """Return the samples of the corpus where the two segments start."""
-        _require_index(index, self.firsts.n)
         rng, room = _drawn(self.firsts.seed, epoch, index), self.firsts.room
-        track, first = self.firsts._drawn(rng)
+        track, first = self.firsts._drawn(rng, index)
         lowest = int(room.starts[track])
         highest = lowest + int(room.n_places[track]) - 1
         if self.max_gap_samples is not None:
@@ -184,17 +200,20 @@ def grid(corpus: Corpus, win_s: float, hop_s: float, *, crop_s: float | None = N
 def random(corpus: Corpus, win_s: float, by: By = "duration", n: int | None = None, *, seed: int = 0) -> Random:
     """Return `n` segments an epoch at random places.
 
-    `n` None: as many as there are tracks (by "track"), or as many whole windows as fit into them, side by side (by
-    "duration"). Raises UserError for what makes no sense, DataError where no track is as long as a window.
+    `n` None: as many as there are tracks (by "track"), or as many whole windows as fit into them, side by side (the
+    others); by "windows" knows no other `n`. Raises UserError for what makes no sense, DataError where no track is as
+    long as a window.
     """
-    if by not in ("track", "duration"):
-        raise UserError(f"Expected segments by 'track' or by 'duration', got '{by}'.")
+    if by not in ("track", "duration", "windows"):
+        raise UserError(f"Expected segments by 'track', 'duration' or 'windows', got '{by}'.")
+    if by == "windows" and n is not None:
+        raise UserError(f"Expected no n of segments by 'windows': the corpus says how many fit; got {n}.")
     if n is not None and n < 1:
         raise UserError(f"Expected n of at least 1 segment an epoch, got {n}.")
     room = _room(corpus, win_s)
-    whole = sum(track.n_samples // room.n_samples for track in room.tracks)
-    usual = len(room.tracks) if by == "track" else whole
-    return Random(room, by, usual if n is None else n, seed, np.cumsum(room.n_places))
+    windows = (room.n_places - 1) // room.n_samples + 1
+    usual = len(room.tracks) if by == "track" else int(windows.sum())
+    return Random(room, by, usual if n is None else n, seed, np.cumsum(windows if by == "windows" else room.n_places))
 
 
 def pair(

@@ -3,18 +3,22 @@
 So a run that goes on at step k hears what an uninterrupted one hears at step k, with any number of devices.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from earmark import identity
 from earmark.errors import UserError
+from earmark.representations.objective import Heard
+
+Piece = NDArray[Any] | tuple[NDArray[Any] | Tensor, ...]
+"""A segment: samples, or a NamedTuple of arrays or tensors."""
 
 
 class Segments(Protocol):
@@ -22,8 +26,13 @@ class Segments(Protocol):
 
     def __len__(self) -> int: ...
 
-    def at(self, epoch: int, index: int) -> NDArray[np.float32]:
-        """Return samples; all segments have as many."""
+    @property
+    def segment_s(self) -> float:
+        """Seconds of audio in one of them; of a pair, in both."""
+        ...
+
+    def at(self, epoch: int, index: int) -> Piece:
+        """Return a segment; all are of one shape."""
         ...
 
 
@@ -39,26 +48,35 @@ class Stream:
         if not len(self.segments):
             raise UserError("Expected at least one segment to train on, got none. Take shorter segments or more audio.")
 
-    def at(self, position: int) -> NDArray[np.float32]:
+    def at(self, position: int) -> Piece:
         """Return the segment at a position of the stream, from 0 without end."""
         epoch, place = divmod(position, len(self.segments))
         if self._order is None or self._order[0] != epoch:
             self._order = epoch, identity.generator("order", self.seed, epoch).permutation(len(self.segments))
         return self.segments.at(epoch, int(self._order[1][place]))
 
-    def between(self, first: int, end: int) -> Float[Tensor, "segments samples"]:
+    def between(self, first: int, end: int) -> Heard:
         """Return the segments from one position to before another."""
-        return torch.from_numpy(np.stack([self.at(position) for position in range(first, end)]))
+        return stacked([self.at(position) for position in range(first, end)])
+
+
+def stacked(pieces: Sequence[Piece]) -> Heard:
+    """Return segments along a new first axis; of NamedTuples, the same NamedTuple of tensors."""
+    if not isinstance(pieces[0], tuple):
+        return torch.from_numpy(np.stack(cast(Sequence[NDArray[Any]], pieces)))
+    kind: Any = type(pieces[0])
+    leaves = (torch.stack([torch.as_tensor(leaf) for leaf in each]) for each in zip(*pieces, strict=True))
+    return cast(Heard, kind(*leaves))
 
 
 @dataclass(frozen=True)
-class Steps(Dataset[Tensor]):
+class Steps(Dataset[Heard]):
     """By the number of a step: what one device hears in it."""
 
     stream: Stream
     segments_per_step: int
     share: range
 
-    def __getitem__(self, step: int) -> Float[Tensor, "segments samples"]:
+    def __getitem__(self, step: int) -> Heard:
         start = step * self.segments_per_step
         return self.stream.between(start + self.share.start, start + self.share.stop)

@@ -1,29 +1,39 @@
 """What can be pre-trained, by name: how its objective is made of a preset and of overrides, and what is kept of it."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from typing import Any, TypeVar, cast
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
 
-from earmark.errors import UnknownName, UserError, hint
-from earmark.representations import wav2vec2
-from earmark.representations.checkpoint import Contents
+from earmark.errors import UnknownName, UserError
+from earmark.representations import checkpoint, wav2vec2
+from earmark.representations._saved import Saved
+from earmark.representations.checkpoint import Contents, contents_of
+from earmark.representations.encodecmae import front, saved
+from earmark.representations.encodecmae import inputs as hearing
+from earmark.representations.encodecmae.front import Front
+from earmark.representations.encodecmae.objective import EncodecMAE
+from earmark.representations.encodecmae.settings import PRESETS as ENCODECMAE
+from earmark.representations.encodecmae.settings import SAMPLE_RATES
+from earmark.representations.encodecmae.settings import Settings as EncodecMAESettings
 from earmark.representations.objective import Objective
-from earmark.representations.wav2vec2 import mel
 from earmark.representations.wav2vec2.objective import Wav2Vec2
-from earmark.representations.wav2vec2.settings import PRESETS, Settings
-
-T = TypeVar("T")
-
-KNOWN = tuple(f"wav2vec2-{variant}" for variant in PRESETS)
+from earmark.representations.wav2vec2.settings import PRESETS as WAV2VEC2
+from earmark.representations.wav2vec2.settings import Settings as Wav2Vec2Settings
+from earmark.training import fronts
+from earmark.training.overrides import overridden
 
 
 @dataclass(frozen=True)
 class Wav2Vec2System:
-    """wav2vec 2.0: a preset of its settings by name, and what is to be otherwise."""
+    """wav2vec 2.0: a preset of its settings by name, and what is to be otherwise.
+
+    `weights` is the folder of a checkpoint to start from; None: random weights.
+    """
 
     name: str
     overrides: Mapping[str, object] = field(default_factory=dict)
+    weights: Path | None = None
 
     @property
     def variant(self) -> str:
@@ -36,61 +46,105 @@ class Wav2Vec2System:
         return wav2vec2.CARDS[self.variant].sample_rate
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> Wav2Vec2Settings:
         """Its settings. Raises UserError for an override of what there is not, or of another kind."""
-        return overridden(PRESETS[self.variant], self.overrides)
+        return overridden(WAV2VEC2[self.variant], self.overrides)
+
+    @property
+    def about(self) -> Mapping[str, object]:
+        """What else decides what is learnt: the weights it starts from. Raises UserError where there are none."""
+        return _begun_from(self.weights)
 
     def build(self, seed: int) -> Objective:
-        """Return the objective with random weights."""
-        return Wav2Vec2(self.settings, seed)
+        """Return the objective before its first step. Raises UserError for weights of another shape."""
+        objective = Wav2Vec2(self.settings, seed)
+        if self.weights is not None:
+            found, network = Saved(self.name, self.weights).state(), objective.network
+            checkpoint.refuse_other_tensors(found, network.state_dict(), str(self.weights))
+            network.load_state_dict(found)
+        return objective
 
     def contents(self, objective: Objective) -> Contents:
         """Return the network as transformers saves it; a front end that transformers has not gets a kind of its own."""
-        network = cast(Any, objective).network
-        config = json.loads(network.config.to_json_string()) | {"architectures": [type(network).__name__]}
-        if mel.FRONT_END in config:
-            config |= {"model_type": mel.MODEL_TYPE, "architectures": []}
-        heard = {
-            "feature_extractor_type": "Wav2Vec2FeatureExtractor",
-            "sampling_rate": self.sample_rate,
-            "do_normalize": self.settings.normalised,
-            "feature_size": 1,
-            "padding_value": 0.0,
-            "padding_side": "right",
-            "return_attention_mask": False,
-        }
-        return Contents(network.state_dict(), config, heard)
+        network = cast(Wav2Vec2, objective).network
+        return contents_of(network, self.sample_rate, self.settings.normalised)
 
 
-def find(name: str, overrides: Mapping[str, object]) -> Wav2Vec2System:
+@dataclass(frozen=True)
+class EncodecMAESystem:
+    """EncodecMAE: a preset of its settings by name, what is to be otherwise, and what it hears and seeks.
+
+    `targets` are folders of `earmark corpus targets`, beside the `codec` where the settings want one; `front` is what
+    the codes of a corpus were made with, which says all of it. `weights` is the folder of a checkpoint to start from;
+    None: random weights.
+    """
+
+    name: str
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    targets: tuple[Path, ...] = ()
+    codec: str = hearing.CODEC
+    front: Path | None = None
+    weights: Path | None = None
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the audio, in Hz."""
+        return SAMPLE_RATES[self.settings.inputs]
+
+    @property
+    def settings(self) -> EncodecMAESettings:
+        """Its settings. Raises UserError for an override of what there is not, or of another kind."""
+        return overridden(ENCODECMAE[self.name.removeprefix("encodecmae-")], self.overrides)
+
+    @property
+    def about(self) -> Mapping[str, object]:
+        """What it hears and seeks by: folders by what is in them, a codec by its name. Raises UserError for none."""
+        folders = self.targets if self.front is None else (self.front,)
+        fitted = {"fitted": [checkpoint.sha256_of(one) for one in folders]} if folders else {}
+        heard = fitted if self.front is not None else {"codec": self.codec, **fitted}
+        return {**heard, **_begun_from(self.weights)}
+
+    def build(self, seed: int) -> Objective:
+        """Return the objective before its first step. Raises UserError where targets are missing, or do not fit."""
+        made = self._front()
+        objective = EncodecMAE(self.settings, seed, made.inputs, made.targets)
+        if self.weights is not None:
+            saved.begin(objective, Saved(self.name, self.weights))
+        return objective
+
+    def contents(self, objective: Objective) -> Contents:
+        """Return all that the objective holds."""
+        return saved.contents(cast(EncodecMAE, objective))
+
+    def _front(self) -> Front:
+        if self.front is not None:
+            return front.load(self.front)
+        settings = self.settings
+        is_codec = settings.targets.startswith("codec")
+        if settings.targets != "codec" and not self.targets:
+            raise UserError(
+                f"'{self.name}' seeks '{settings.targets}', which are fitted to a corpus first. Make them: earmark "
+                "corpus targets CORPUS -o FOLDER, and write targets: FOLDER."
+            )
+        n_of_codec = settings.n_streams - settings.n_beside
+        return fronts.assembled(self.targets, self.codec if is_codec else None, settings.inputs, n_of_codec)
+
+
+def _begun_from(weights: Path | None) -> dict[str, object]:
+    return {} if weights is None else {"begun_from": checkpoint.sha256_of(weights)}
+
+
+System = Wav2Vec2System | EncodecMAESystem
+KNOWN: Mapping[str, type[System]] = {
+    **{f"wav2vec2-{variant}": Wav2Vec2System for variant in WAV2VEC2},
+    **{f"encodecmae-{variant}": EncodecMAESystem for variant in ENCODECMAE},
+}
+
+
+def find(name: str, overrides: Mapping[str, object]) -> System:
     """Return a system by the name of its representation. Raises UnknownName, or UserError for a wrong override."""
     if name not in KNOWN:
         raise UnknownName("pre-training", name, KNOWN)
-    system = Wav2Vec2System(name, overrides)
-    asdict(replace(system.settings, network={}))
+    system: System = KNOWN[name](name, overrides)
+    _ = system.settings  # raises where they make no sense
     return system
-
-
-def overridden(preset: T, overrides: Mapping[str, object]) -> T:
-    """Return a frozen dataclass with some values replaced; a mapping replaces keys of a mapping or of a dataclass.
-
-    Raises UserError for a key that there is not, and for a value of another kind than the preset's.
-    """
-    known = {one.name for one in fields(cast(Any, preset))}
-    changed: dict[str, object] = {}
-    for key, value in overrides.items():
-        if key not in known:
-            raise UserError(f"There is no setting '{key}'.{hint(key, known)} Settings: {', '.join(sorted(known))}.")
-        changed[key] = _replaced(key, getattr(preset, key), value)
-    return cast(T, replace(cast(Any, preset), **changed))
-
-
-def _replaced(key: str, old: object, new: object) -> object:
-    if isinstance(new, Mapping) and is_dataclass(old):
-        return overridden(old, new)
-    if isinstance(new, Mapping) and isinstance(old, Mapping):
-        return {**old, **new}
-    is_number = isinstance(old, float) and isinstance(new, int) and not isinstance(new, bool)
-    if type(new) is not type(old) and not is_number:
-        raise UserError(f"Expected '{key}' to be of the kind of {old!r}, got {new!r}.")
-    return float(cast(int, new)) if is_number else new

@@ -9,24 +9,26 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
 from earmark import identity
-from earmark.errors import MissingPart
+from earmark.errors import MissingPart, UserError
 from earmark.representations import checkpoint
-from earmark.representations.objective import Objective, Step, means
+from earmark.representations.objective import Heard, Objective
+from earmark.training._far_errors import told
+from earmark.training._watching import Watch
 from earmark.training.batch import Batch, gradient_norm, measure
 from earmark.training.job import Hardware, Say, Training
 from earmark.training.ledger import State
-from earmark.training.stream import Steps, Stream
+from earmark.training.stream import Steps, Stream, stacked
 
 try:
     from lightning.pytorch import LightningModule, Trainer
@@ -37,17 +39,18 @@ except ModuleNotFoundError as error:
     raise MissingPart(f"Training needs {error.name}. Type: pip install 'earmark[train]'") from error
 
 log = logging.getLogger(__name__)
-THEIRS = logging.getLogger("lightning.pytorch")
+THEIRS = logging.getLogger("lightning.pytorch"), logging.getLogger("lightning.fabric")
 
 PRECISIONS: Mapping[str, Any] = {"float32": "32-true", "bf16": "bf16-mixed", "float64": "64-true"}
 MEASURED_SEGMENTS = 256
-SAY_EVERY_S = 5.0
+NO_MEMORY = "A device has too little memory: make portions smaller (portion_s), and go on with --resume."
 
 
 def fit(training: Training, hardware: Hardware, *, resume: bool = False, say: Say = log.info) -> Path:
     """Train to the recipe's last step and return the folder of the last checkpoint.
 
-    Raises UserError for a folder that holds another run, or one that `resume` was not asked for.
+    Raises UserError for a folder that holds another run, or one that `resume` was not asked for, and where a device has
+    no memory left; what another process raised is raised here.
     """
     for device in range(hardware.n_devices):
         training.recipe.portions(device, hardware.n_devices)
@@ -56,6 +59,10 @@ def fit(training: Training, hardware: Hardware, *, resume: bool = False, say: Sa
         trainer = _trainer(training, hardware)
         try:
             trainer.fit(_Pretraining(training, hardware, say))
+        except torch.OutOfMemoryError as error:
+            raise UserError(f"{NO_MEMORY} ({error})") from error
+        except (ProcessRaisedException, ProcessExitedException) as error:
+            raise told(error, NO_MEMORY) from error
         except SystemExit as error:
             if trainer.state.status == TrainerStatus.INTERRUPTED:
                 raise KeyboardInterrupt from error
@@ -65,6 +72,10 @@ def fit(training: Training, hardware: Hardware, *, resume: bool = False, say: Sa
 
 class _Summing(DDPStrategy):
     """Processes that are not wrapped: gradients are added by the module itself, once a step."""
+
+    def setup_environment(self) -> None:
+        _hush()  # in a process of its own nobody else does
+        super().setup_environment()
 
     def configure_ddp(self) -> None:
         pass
@@ -82,10 +93,9 @@ class _Pretraining(LightningModule):
         self.hardware = hardware
         self.say = say
         self.state = State()
-        self.began = self.said = 0.0
+        self.began = 0.0
 
     def setup(self, stage: str) -> None:
-        _hush()  # in a process of its own nobody else does
         recipe = self.training_.recipe
         self.state = self.training_.ledger.state()
         self.stream = Stream(self.training_.segments(), recipe.seed)
@@ -95,10 +105,15 @@ class _Pretraining(LightningModule):
         if self.state.objective:
             file = str(self.training_.folder)
             checkpoint.refuse_other_tensors(self.state.objective, self.objective.state_dict(), file)
+            if recipe.precision == "float64":
+                self.objective.double()  # Lightning does so after this, when the digits would be lost
             self.objective.load_state_dict(self.state.objective)
         else:
             self.objective.prepare(self.stream.between(0, min(recipe.segments_per_step, MEASURED_SEGMENTS)))
         self.validation = self._validation_batch()
+        says, n_segments = self.trainer.is_global_zero, len(self.stream.segments)
+        loggers = list(self.trainer.loggers)
+        self.watch = Watch(self.training_, self.state, self.objective, n_segments, says, self.say, loggers)
 
     def _validation_batch(self) -> Batch | None:
         """Return what this device hears of the validation segments: always the same, with the same draws."""
@@ -110,7 +125,7 @@ class _Pretraining(LightningModule):
         portions = share.portions(self.global_rank, n_devices)
         heard = [held_out.at(0, index) for portion in portions for index in portion]
         seed = identity.seed_for("validation", ours.seed)
-        return Batch(torch.from_numpy(np.stack(heard)), portions, share.n_portions(n_devices) > 1, seed)
+        return Batch(stacked(heard), portions, share.n_portions(n_devices) > 1, seed)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         adam = self.training_.recipe.adam
@@ -124,7 +139,7 @@ class _Pretraining(LightningModule):
             optimiser.load_state_dict(dict(self.state.optimiser))
         return optimiser
 
-    def train_dataloader(self) -> DataLoader[Tensor]:
+    def train_dataloader(self) -> DataLoader[Heard]:
         share = range(self.portions[0].start, self.portions[-1].stop)
         readers = self.hardware.readers
         return DataLoader(
@@ -136,7 +151,7 @@ class _Pretraining(LightningModule):
             pin_memory=self.hardware.device == "cuda",
         )
 
-    def transfer_batch_to_device(self, batch: Tensor, device: torch.device, dataloader_idx: int) -> Tensor:
+    def transfer_batch_to_device(self, batch: Heard, device: torch.device, dataloader_idx: int) -> Heard:
         return batch  # portion by portion: a step may be hours of audio
 
     def on_train_start(self) -> None:
@@ -145,7 +160,7 @@ class _Pretraining(LightningModule):
         if self.state.step == 0:
             self._checkpoint()
 
-    def training_step(self, segments: Tensor, batch_idx: int) -> None:
+    def training_step(self, segments: Heard, batch_idx: int) -> None:
         recipe, step = self.training_.recipe, self.state.step
         optimiser: Any = self.optimizers()
         for group in optimiser.param_groups:
@@ -157,7 +172,11 @@ class _Pretraining(LightningModule):
         measured = measure(self.objective, batch, self._sum, self.manual_backward)
         norms = self._divide(measured.loss.count)
         optimiser.step()
-        self._read(measured, {**norms, "learning_rate": recipe.schedule.at(step, recipe.n_steps)}, segments.shape[1])
+        self._count()
+        self.watch.step(measured, {**norms, "learning_rate": recipe.schedule.at(step, recipe.n_steps)})
+        if self.state.step % recipe.save_every_steps == 0 or self.state.step == recipe.n_steps:
+            self._validate()
+            self._save()
 
     def _divide(self, count: Tensor) -> dict[str, float]:
         """Add gradients over devices, divide them once, and return their norms by part, before any clipping."""
@@ -175,26 +194,11 @@ class _Pretraining(LightningModule):
         summed: Tensor = self.trainer.strategy.reduce(values, reduce_op="sum")
         return summed
 
-    def _read(self, measured: Step, also: Mapping[str, float], n_samples: int) -> None:
-        """Count the step as done, show what was measured, and save where it is time to."""
-        state, recipe = self.state, self.training_.recipe
-        loss = float(measured.loss.total / measured.loss.count)
-        reading = {"step": state.step, "loss": loss, **self.objective.read(means(measured.monitors)), **also}
-        state.remember(reading)
-        state.step += 1
-        state.audio_s += recipe.segments_per_step * n_samples / self.training_.system.sample_rate
-        state.seconds = time.perf_counter() - self.began
-        new = state.note(self.objective.alarms(state.history))
-        if self.trainer.is_global_zero:
-            self.training_.ledger.add(reading)
-            for logger in self.trainer.loggers:
-                logger.log_metrics(reading, step=state.step - 1)
-            for alarm in new:
-                self.say(f"alarm: {alarm.text}")
-            self._tell(loss)
-        if state.step % recipe.save_every_steps == 0 or state.step == recipe.n_steps:
-            self._validate()
-            self._save()
+    def _count(self) -> None:
+        """Count the step as done."""
+        self.state.step += 1
+        self.state.audio_s += self.training_.recipe.segments_per_step * self.stream.segments.segment_s
+        self.state.seconds = time.perf_counter() - self.began
 
     def _validate(self) -> None:
         """Measure the held-out segments, without masks of training such as dropout, and stop where it is no use."""
@@ -204,16 +208,11 @@ class _Pretraining(LightningModule):
         self.objective.eval()
         measured = measure(self.objective, self.validation, self._sum)
         self.objective.train()
-        loss = float(measured.loss.total / measured.loss.count)
-        reading = {"step": state.step, "loss": loss, **self.objective.read(means(measured.monitors))}
-        state.validations.append(reading)
+        loss = self.watch.validation(measured)["loss"]
         since = len(state.validations) - 1 - state.best
         state.is_stopped = asked.patience is not None and since >= asked.patience
         self.trainer.should_stop = state.is_stopped
         if self.trainer.is_global_zero:
-            named = {f"validation_{name}": value for name, value in reading.items()}
-            for logger in self.trainer.loggers:
-                logger.log_metrics(named, step=state.step - 1)
             self.say(f"step {state.step:,}, validation loss {loss:.4f}" + ", stopped" * state.is_stopped)
 
     def _save(self) -> None:
@@ -224,42 +223,14 @@ class _Pretraining(LightningModule):
         whole = replace(state, objective=self.objective.state_dict(), optimiser=optimiser.optimizer.state_dict())
         self.training_.ledger.save(whole)
 
-    def _tell(self, loss: float) -> None:
-        """Say where training stands, not too often."""
-        state, n_steps = self.state, self.training_.recipe.n_steps
-        if state.seconds - self.said < SAY_EVERY_S and state.step < n_steps:
-            return
-        self.said = state.seconds
-        left_s = state.seconds / state.step * (n_steps - state.step)
-        speed = state.audio_s / state.seconds
-        self.say(
-            f"step {state.step:,}/{n_steps:,}, loss {loss:.4f}, {speed:,.0f}× real time, about {left_s:,.0f} s left"
-        )
-
     def _checkpoint(self) -> None:
         if self.trainer.is_global_zero:
             recipe, system = self.training_.recipe, self.training_.system
             contents = system.contents(self.objective)
             best = self.state.validations[self.state.best]["step"] if self.state.validations else 0
-            kept = (0, int(best))
-            self.training_.ledger.checkpoint(self.state.step, contents, self._card(), recipe.keep_checkpoints, kept)
-
-    def _card(self) -> dict[str, object]:
-        state = self.state
-        return {
-            **self.training_.about,
-            "name": self.training_.name,
-            "representation": self.training_.system.name,
-            "recipe": asdict(self.training_.recipe),
-            "steps": state.step,
-            "audio_s": state.audio_s,
-            "monitors": state.summary(),
-            "validation": state.validations,
-            "alarms": [alarm._asdict() for alarm in state.alarms],
-            "device": str(self.device.type),
-            "n_devices": self.trainer.world_size,
-            "torch": torch.__version__,
-        }
+            where = {"device": str(self.device.type), "n_devices": self.trainer.world_size}
+            card, kept = {**self.watch.card(), **where}, (0, int(best))
+            self.training_.ledger.checkpoint(self.state.step, contents, card, recipe.keep_checkpoints, kept)
 
 
 def _trainer(training: Training, hardware: Hardware) -> Trainer:
@@ -286,15 +257,17 @@ def _trainer(training: Training, hardware: Hardware) -> Trainer:
 @contextmanager
 def _quiet_lightning() -> Iterator[None]:
     """Keep Lightning's advice, which is about its own loops, from the user."""
-    level = THEIRS.level
+    levels = [theirs.level for theirs in THEIRS]
     with warnings.catch_warnings():
         _hush()
         try:
             yield
         finally:
-            THEIRS.setLevel(level)
+            for theirs, level in zip(THEIRS, levels, strict=True):
+                theirs.setLevel(level)
 
 
 def _hush() -> None:
-    THEIRS.setLevel(logging.ERROR)
+    for theirs in THEIRS:
+        theirs.setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"lightning\..*")

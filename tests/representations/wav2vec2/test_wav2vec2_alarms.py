@@ -1,18 +1,29 @@
 """Runs that are lost are named: planted ones that really train, and histories written by hand."""
 
+import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from earmark import identity
 from earmark.representations.objective import means
 from earmark.representations.wav2vec2 import monitors
 from earmark.representations.wav2vec2.mel import MelFrontEnd
 from earmark.representations.wav2vec2.objective import Wav2Vec2
 from earmark.representations.wav2vec2.settings import MEL_TINY, TINY
+from earmark.training import trainer
+from earmark.training.job import Hardware, Training, Validation
+from earmark.training.recipe import Recipe
+from earmark.training.schedules import Schedule
+from earmark.training.systems import Wav2Vec2System
 from tests.representations.wav2vec2 import reference
+from tests.training.small_objective import SmallSegments
 
 HEALTHY = {
     **{"contrastive_nats": 3.0, "accuracy": 0.4, "identical": 0.02, "lag_1": 0.5, "diversity": 0.3},
@@ -163,6 +174,17 @@ def test_phase_noise_is_of_the_first_step_only() -> None:
     assert names(late) == set()
 
 
+def test_what_was_only_watched_counts_for_nothing() -> None:
+    watched = [{**one, "contrastive_nats": 4.6151, "lag_1": 0.05} for one in history(240)]
+    after = [{**one, "step": one["step"] + 240} for one in history(30)]
+    noisy = [{**one, "lag_1": 0.1} for one in after]
+    assert {one.name for one in monitors.alarms(watched, 101)} == {"uniform_guesses", "phase_noise"}
+    assert monitors.alarms(watched, 101, first_step=240) == ()
+    assert monitors.alarms([*watched, *after], 101, first_step=240) == ()
+    (alarm,) = monitors.alarms([*watched, *noisy], 101, first_step=240)
+    assert (alarm.name, alarm.step) == ("phase_noise", 240)
+
+
 def test_losses_are_said_in_nats_and_bits() -> None:
     ours = Wav2Vec2(reference.miniature())
     said = first_reading(ours, reference.music(2, 16000))
@@ -182,3 +204,36 @@ def test_used_codes_are_of_all_that_was_added() -> None:
     together = {**means(steps[0].monitors), "codes_hard": sum((one.total for one in monitored), torch.zeros(()))}
     said = ours.read(together)
     assert [said["used_codes_0"], said["used_codes_1"]] == union.tolist()
+
+
+class Noise(SmallSegments):
+    segment_s = 0.5
+
+    def at(self, epoch: int, index: int) -> NDArray[np.float32]:
+        return identity.generator("made", epoch, index).standard_normal(8000).astype(np.float32)
+
+
+class Silence(Noise):
+    def at(self, epoch: int, index: int) -> NDArray[np.float32]:
+        return np.zeros(8000, np.float32)
+
+
+def test_a_run_that_is_validated_on_clips_of_few_codes_is_named_while_it_goes_on(tmp_path: Path) -> None:
+    network = {
+        **{"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32},
+        **{"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4},
+        **{"num_codevectors_per_group": 4, "codevector_dim": 8, "proj_codevector_dim": 8},
+    }
+    system = Wav2Vec2System("wav2vec2-mel-tiny", {"network": network})
+    recipe = Recipe(2, 12, 12, Schedule(1e-4, 1), save_every_steps=2, seed=3)
+    about = {"trained_on": "noise", "objective": "codes", "licence": "CC0-1.0"}
+    training = Training("planted", system, recipe, Noise, tmp_path, about, Validation(Silence, 4))
+    said: list[str] = []
+    last = trainer.fit(training, Hardware(), say=said.append)
+    assert "alarm: validation_differs at step 1: fewer codes in validation" in "\n".join(said)
+    assert [one["name"] for one in json.loads((last / "card.json").read_text())["alarms"]] == ["validation_differs"]
+
+
+def test_an_epoch_is_said_in_words() -> None:
+    reading = {**HEALTHY, "used_codes_0": 61.0, "used_codes_1": 64.0, "perplexity_soft_0": 17.2}
+    assert monitors.words(reading) == "used codes 61 + 64, perplexity 17 + 210, accuracy 0.40"

@@ -12,7 +12,7 @@ from torch import Tensor
 from earmark.representations import _speech, base
 from earmark.representations.wav2vec2 import mel, network
 from earmark.representations.wav2vec2.objective import Wav2Vec2
-from earmark.representations.wav2vec2.settings import BASE, MEL_TINY, Temperature
+from earmark.representations.wav2vec2.settings import BASE, MEL_TINY, Mel, Temperature
 from tests.representations.wav2vec2 import reference
 
 
@@ -73,7 +73,7 @@ def test_the_numbers_are_those_of_base() -> None:
     assert ours == {
         **{"mask_probability": 0.65, "mask_frames": 10, "least_spans": 2, "negatives": 100, "negatives_across": 0},
         **{"logit_temperature": 0.1, "diversity_weight": 0.1, "penalty_weight": 10.0, "gradient_factor": 0.1},
-        **{"temperature": Temperature(2.0, 0.999995, 0.5), "normalised": False},
+        **{"temperature": Temperature(2.0, 0.999995, 0.5), "normalised": False, "mel": Mel(0, 0.0)},
     }, "wav2vec2_base_librispeech.yaml of the published code"
     assert BASE.network.items() >= {"num_codevector_groups": 2, "num_codevectors_per_group": 320}.items()
 

@@ -2,31 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
-from earmark.nouns import Card, Source
-from earmark.representations import _speech
-from earmark.representations._speech import Family, Published, Speech
+from earmark.nouns import Source
+from earmark.representations import _speech, _speech_shapes
+from earmark.representations._speech import Family, published
 from earmark.representations.wav2vec2 import mel
 
 REPOSITORY = "https://huggingface.co/facebook"
 
-BASE = Card(
+BASE = replace(
+    _speech_shapes.CARD,
     name="wav2vec2-base",
-    version=1,
-    sample_rate=16000,
-    frame_rate_hz=16000 / _speech.HOP_SAMPLES,
-    dim=768,
-    layers=13,
-    layer_0=_speech.LAYER_0,
-    min_samples=_speech.MIN_SAMPLES,
-    max_samples=None,
-    padding_safe=False,
     architecture="7 convolutions (group norm) → 12 transformer blocks",
     n_parameters=94_370_944,
     trained_on="LibriSpeech, 960 h of read English",
     objective="contrastive, over codes of masked frames",
-    licence="Apache-2.0",
-    commercial=True,
     bibtex="""@inproceedings{baevski2020wav2vec,
   author = {Baevski, Alexei and Zhou, Yuhao and Mohamed, Abdelrahman and Auli, Michael},
   title = {wav2vec 2.0: A Framework for Self-Supervised Learning of Speech Representations},
@@ -35,7 +26,6 @@ BASE = Card(
   pages = {12449--12460},
   year = {2020}
 }""",
-    verified="parity",
     sources=(
         Source(
             url=f"{REPOSITORY}/wav2vec2-base/resolve/0b5b8e868dd84f03fd87d01f9c4ff0f080fecfe8/pytorch_model.bin",
@@ -49,8 +39,6 @@ BASE = Card(
 LARGE = replace(
     BASE,
     name="wav2vec2-large",
-    dim=1024,
-    layers=25,
     architecture="7 convolutions (group norm) → 24 transformer blocks",
     n_parameters=315_427_968,
     sources=(
@@ -64,7 +52,6 @@ LARGE = replace(
 XLSR_53 = replace(
     LARGE,
     name="wav2vec2-xlsr-53",
-    layer_0=_speech.LAYER_0_STABLE,
     architecture="7 convolutions (layer norm) → 24 transformer blocks (stable layer norm)",
     n_parameters=315_437_696,
     trained_on="56,000 h of speech in 53 languages (Multilingual LibriSpeech, Common Voice, BABEL)",
@@ -82,48 +69,26 @@ XLSR_53 = replace(
         ),
     ),
 )
-TINY = replace(
-    BASE,
-    name="wav2vec2-tiny",
-    dim=16,
-    layers=4,
-    architecture="7 convolutions (group norm) → 3 transformer blocks",
-    n_parameters=25_120,
-    trained_on="nothing",
-    objective="none",
-    sources=(),
-)
+TINY = _speech_shapes.tiny(BASE, "7 convolutions (group norm) → 3 transformer blocks", 25_120)
 MEL_TINY = replace(
     TINY,
     name="wav2vec2-mel-tiny",
-    dim=192,
-    min_samples=mel.N_FFT,
     architecture="log-mel (128 bands) → 2 convolutions → 3 transformer blocks",
     n_parameters=1_573_472,
 )
 
-SHAPE: Mapping[str, object] = {**_speech.FRONT, **_speech.GROUP_NORM}
+SHAPE: Mapping[str, object] = {**_speech_shapes.FRONT, **_speech_shapes.GROUP_NORM}
 
 FAMILY = Family(
     mel.network,
     {
-        "base": Published(BASE, {**SHAPE, **_speech.BASE}),
-        "large": Published(LARGE, {**SHAPE, **_speech.LARGE}),
-        "xlsr-53": Published(XLSR_53, {**SHAPE, **_speech.STABLE, **_speech.LARGE}),
-        "tiny": Published(TINY, {**SHAPE, **_speech.TINY}),
-        "mel-tiny": Published(MEL_TINY, {**SHAPE, **mel.FRONT, **mel.BODY}),
+        "base": published(BASE, SHAPE, _speech_shapes.BASE),
+        "large": published(LARGE, SHAPE, _speech_shapes.LARGE),
+        "xlsr-53": published(XLSR_53, SHAPE, _speech_shapes.STABLE, _speech_shapes.LARGE),
+        "tiny": published(TINY, SHAPE, _speech_shapes.TINY),
+        "mel-tiny": published(MEL_TINY, SHAPE, mel.FRONT, mel.BODY),
     },
     prefix="wav2vec2.",
     heads=("quantizer.", "project_q.", "project_hid."),  # the contrastive objective of Wav2Vec2ForPreTraining
 )
-CARDS = {variant: one.card for variant, one in FAMILY.published.items()}
-
-
-def load(variant: str) -> Speech:
-    """Return wav2vec 2.0 with its published weights. Raises as `_speech.load` does."""
-    return _speech.load(FAMILY, variant)
-
-
-def build(variant: str, seed: int) -> Speech:
-    """Return wav2vec 2.0 with random weights."""
-    return _speech.build(FAMILY, variant, seed)
+CARDS, load, build = FAMILY.cards, partial(_speech.load, FAMILY), partial(_speech.build, FAMILY)

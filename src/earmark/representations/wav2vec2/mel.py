@@ -7,14 +7,13 @@ neighbours, and nothing can be learnt from them within minutes; these frames do.
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from earmark.errors import UserError
 from earmark.representations import _speech
-from earmark.representations._spectrogram import FilteredPower
+from earmark.representations._spectrogram import FilteredPower, htk_filters
 
 MODEL_TYPE = "wav2vec2-mel"  # of config.json: transformers has no such class, and says so
 FRONT_END = "front_end"  # the setting that says so; transformers keeps it in config.json and does not read it
@@ -45,8 +44,7 @@ class MelFrontEnd(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        with torch.device("cpu"):  # no file holds these, so they are made even where weights are not
-            self.power = FilteredPower(htk_filters(), N_FFT, HOP_SAMPLES)
+        self.power = bands_power()
         self.register_buffer("mean", torch.zeros(N_MELS))
         self.register_buffer("spread", torch.ones(N_MELS))
         self.near = nn.Conv1d(N_MELS, dim, 3, padding=1)
@@ -59,31 +57,34 @@ class MelFrontEnd(nn.Module):
 
     def log_mel(self, audio: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch frames bands"]:
         """Return the natural logarithm of the power in 128 bands, floored; in full precision always."""
-        with torch.no_grad(), torch.autocast(audio.device.type, enabled=False):
-            return torch.log(self.power(audio.to(self.mean.dtype)) + FLOOR)
+        return logarithm(self.power, audio.to(self.mean.dtype))
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether there are statistics: means of 0 and spreads of 1 stand for none."""
+        return bool(self.mean.any()) or not bool((self.spread == 1.0).all())
 
     def standardise_by(self, audio: Float[Tensor, "batch samples"]) -> None:
         """Take mean and spread of every band over all frames of some audio."""
-        bands = self.log_mel(audio).flatten(0, 1)
-        self.mean.copy_(bands.mean(0))
-        self.spread.copy_(bands.std(0).clamp_min(LEAST_SPREAD))
+        take(self.log_mel(audio), self.mean, self.spread)
 
 
-def htk_filters() -> Float[Tensor, "bins mels"]:
-    """Return triangles on the HTK mel scale, 40 to 7600 Hz, each of unit length.
+def bands_power() -> FilteredPower:
+    """Return what gives the power in 128 mel bands of raw audio."""
+    with torch.device("cpu"):  # no file holds its filters, so they are made even where weights are not
+        return FilteredPower(htk_filters(SAMPLE_RATE, N_FFT, N_MELS, LOWEST_HZ, HIGHEST_HZ), N_FFT, HOP_SAMPLES)
 
-    Mel = 2595 log10(1 + Hz / 700). The lowest bands are narrower than a bin: those get the bin that is nearest.
-    Source: Young et al., The HTK Book, §5.4.
-    """
-    low, high = (2595.0 * np.log10(1.0 + hz / 700.0) for hz in (LOWEST_HZ, HIGHEST_HZ))
-    edges_hz = 700.0 * (10.0 ** (np.linspace(low, high, N_MELS + 2) / 2595.0) - 1.0)
-    bins_hz = np.fft.rfftfreq(N_FFT, 1.0 / SAMPLE_RATE)
-    left, centre, right = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
-    rising, falling = (bins_hz[:, None] - left) / (centre - left), (right - bins_hz[:, None]) / (right - centre)
-    triangles = np.maximum(0.0, np.minimum(rising, falling))
-    empty = np.flatnonzero(~triangles.any(axis=0))
-    triangles[np.abs(bins_hz[:, None] - centre[empty]).argmin(axis=0), empty] = 1.0
-    return torch.from_numpy((triangles / np.linalg.norm(triangles, axis=0)).astype(np.float32))
+
+def logarithm(power: FilteredPower, audio: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch frames bands"]:
+    """Return ln(power + 0.001) of audio, without gradient, in full precision always."""
+    with torch.no_grad(), torch.autocast(audio.device.type, enabled=False):
+        return torch.log(power(audio) + FLOOR)
+
+
+def take(bands: Float[Tensor, "batch frames bands"], mean: Tensor, spread: Tensor) -> None:
+    """Set mean and spread of every band to those over all frames."""
+    mean.copy_(bands.flatten(0, 1).mean(0))
+    spread.copy_(bands.flatten(0, 1).std(0).clamp_min(LEAST_SPREAD))
 
 
 def network(settings: Mapping[str, object]) -> nn.Module:

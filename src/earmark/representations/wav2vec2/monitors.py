@@ -59,19 +59,32 @@ def read(means: Mapping[str, Tensor]) -> dict[str, float]:
     return said
 
 
-def alarms(history: Sequence[Reading], n_candidates: int, validated: Reading | None = None) -> tuple[Alarm, ...]:
+def words(reading: Reading) -> str:
+    """Return a reading in a few words: used codes and perplexity by group, and accuracy."""
+    used, perplexity = (
+        " + ".join(f"{reading[name]:.0f}" for name in reading if name.startswith(kind))
+        for kind in ("used_codes_", "perplexity_soft_")
+    )
+    return f"used codes {used}, perplexity {perplexity}, accuracy {reading['accuracy']:.2f}"
+
+
+def alarms(
+    history: Sequence[Reading], n_candidates: int, validated: Reading | None = None, first_step: int = 0
+) -> tuple[Alarm, ...]:
     """Return the signatures that the readings of a run show, each with "step" and what `read` gave, in order of steps.
 
     `n_candidates` is 1 + the number of negatives; `validated` is the latest reading of validation clips. A history
-    may begin late, but it holds the first 500 steps for "shortcut" and the first for "phase_noise".
+    may begin late, but it holds the first 500 steps for "shortcut" and the first for "phase_noise". What was read
+    before `first_step` counts for nothing: the contrastive task was only watched.
     """
+    history = [one for one in history if one["step"] >= first_step]
     if not history:
         return ()
     step = int(history[-1]["step"])
     found = (
         *_collapsed(history, step),
-        *_learns_nothing(history, step, n_candidates),
-        *_shortcut(history, step),
+        *_learns_nothing(history, step, n_candidates, first_step),
+        *_shortcut(history, step, first_step),
         *_differs(history[-1], validated, step),
     )
     return tuple(found)
@@ -92,22 +105,24 @@ def _collapsed(history: Sequence[Reading], step: int) -> list[Alarm]:
     return found
 
 
-def _learns_nothing(history: Sequence[Reading], step: int, n_candidates: int) -> list[Alarm]:
+def _learns_nothing(history: Sequence[Reading], step: int, n_candidates: int, first_step: int) -> list[Alarm]:
     plateau, level = _last(history, PLATEAU_STEPS), math.log(n_candidates)
     found = []
     if plateau and abs(_mean(plateau, "contrastive_nats") - level) < PLATEAU_NATS:
         text = f"contrastive loss at ln {n_candidates} = {level:.3f} for {PLATEAU_STEPS} steps: every candidate is as "
         found.append(_alarm("uniform_guesses", step, text + "likely. Normal only early in a long warm-up."))
     first = history[0]
-    if first["step"] == 0 and first["lag_1"] < LEAST_LAG_1:
+    if first["step"] == first_step and first["lag_1"] < LEAST_LAG_1:
         text = f"neighbouring frames correlate by {first['lag_1']:.2f} at the start, below {LEAST_LAG_1:g}: the front "
-        found.append(_alarm("phase_noise", 0, text + "end gives noise, which a small budget cannot learn to predict."))
+        text += "end gives noise, which a small budget cannot learn to predict."
+        found.append(_alarm("phase_noise", first_step, text))
     return found
 
 
-def _shortcut(history: Sequence[Reading], step: int) -> list[Alarm]:
+def _shortcut(history: Sequence[Reading], step: int, first_step: int) -> list[Alarm]:
     recent, first = _last(history, RECENT_STEPS), history[0]
-    if step >= EARLY_STEPS or not recent or first["step"] > 0 or _mean(recent, "accuracy") < SURE_ACCURACY:
+    is_early = step < first_step + EARLY_STEPS and first["step"] == first_step
+    if not is_early or not recent or _mean(recent, "accuracy") < SURE_ACCURACY:
         return []
     now = sum(_mean(recent, name) for name in first if name.startswith("perplexity_soft_"))
     # Where most negatives are blocked every guess is right: that is a collapse, named already.

@@ -23,6 +23,7 @@ from earmark.representations.objective import Alarm, Measured, Objective, Step
 from earmark.representations.wav2vec2 import masking, monitors, network, quantiser
 from earmark.representations.wav2vec2.masking import Draws
 from earmark.representations.wav2vec2.mel import MelFrontEnd
+from earmark.representations.wav2vec2.mel_task import MelTask, with_mel
 from earmark.representations.wav2vec2.settings import Settings
 
 NORM_FLOOR = 1e-8  # torch's cosine_similarity
@@ -54,7 +55,8 @@ class Wav2Vec2(Objective):
         super().__init__()
         self.settings = settings
         self.network = network.build(settings, seed)
-        self.temperature = settings.temperature.at(0)
+        self.mel = MelTask(self._model.config, seed) if settings.mel.is_asked else None
+        self.before_step(0)
 
     @property
     def _model(self) -> Any:
@@ -68,14 +70,17 @@ class Wav2Vec2(Objective):
         return entries.view(own.num_groups, own.num_vars, -1)
 
     def before_step(self, step: int) -> None:
-        """Set the temperature of the Gumbel softmax."""
+        """Set the temperature of the Gumbel softmax, and whether the log-mel task is alone yet."""
         self.temperature = self.settings.temperature.at(step)
+        self.is_mel_alone = step < self.settings.mel.alone_steps
 
     def prepare(self, segments: Float[Tensor, "batch samples"]) -> None:
-        """Take the bands' mean and spread, where the front end is a spectrogram."""
+        """Take the mean and spread of log-mel bands, where there are any and these are not known yet."""
         front = self._model.wav2vec2.feature_extractor
-        if isinstance(front, MelFrontEnd):
+        if isinstance(front, MelFrontEnd) and not front.is_measured:
             front.standardise_by(self._normalised(segments))
+        if self.mel is not None:
+            self.mel.prepare(self._normalised(segments))
 
     def parts(self) -> Mapping[str, nn.Module]:
         """Return convolutions, transformer and quantiser, heads with what they are of."""
@@ -137,19 +142,36 @@ class Wav2Vec2(Objective):
         drawn = draws.to(segments.device)
         with self._dropouts(drawn.seed, segments.device):
             heard = self._hear(segments, drawn)
-            context = self._context(heard.z, drawn)
+            with self._unless_mel_is_alone():
+                context = self._context(heard.z, drawn)
         with _full_precision(segments.device):
-            chosen = self._quantise(heard.sought, drawn)
-            answers = self._compare(_full(context), chosen, drawn)
-            return self._step(heard, chosen, answers, whole)
+            with self._unless_mel_is_alone():
+                chosen = self._quantise(heard.sought, drawn)
+                answers = self._compare(_full(context), chosen, drawn)
+                step = self._step(heard, chosen, answers, whole)
+            if self.mel is None:
+                return step
+            told, ours = self.mel(_full(heard.z), self._normalised(segments)), self.settings.mel
+            return with_mel(step, told, None if self.is_mel_alone and self.training else ours.weight)
 
     def read(self, means: Mapping[str, Tensor]) -> dict[str, float]:
         """Return losses (contrastive in nats and bits), accuracy, perplexities, used codes, and the rest by name."""
         return monitors.read(means)
 
-    def alarms(self, history: Sequence[Mapping[str, float]]) -> tuple[Alarm, ...]:
+    def words(self, reading: Mapping[str, float]) -> str:
+        """Return used codes, perplexity and accuracy."""
+        return monitors.words(reading)
+
+    def alarms(
+        self, history: Sequence[Mapping[str, float]], validations: Sequence[Mapping[str, float]] = ()
+    ) -> tuple[Alarm, ...]:
         """Return the signatures of lost runs in a history. See `monitors.alarms`."""
-        return monitors.alarms(history, 1 + self.settings.negatives + self.settings.negatives_across)
+        validated, ours = validations[-1] if validations else None, self.settings
+        return monitors.alarms(history, ours.n_candidates, validated, ours.mel.alone_steps)
+
+    def _unless_mel_is_alone(self) -> torch.set_grad_enabled:
+        """Compute no gradient of the contrastive task where it is only watched."""
+        return torch.set_grad_enabled(torch.is_grad_enabled() and not (self.is_mel_alone and self.training))
 
     def _normalised(self, segments: Float[Tensor, "clips samples"]) -> Float[Tensor, "clips samples"]:
         return _speech.zero_mean_unit_variance(segments) if self.settings.normalised else segments

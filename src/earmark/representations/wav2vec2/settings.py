@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from earmark.representations import _speech
+from earmark.representations import _speech_shapes
 from earmark.representations.wav2vec2 import SHAPE, mel
 
 # Under transformers' names. Their defaults are others: 0.1 of layers and activations, 0 before blocks and quantiser.
@@ -38,6 +38,21 @@ class Temperature:
 
 
 @dataclass(frozen=True)
+class Mel:
+    """A second task, not the paper's: to tell log-mel bands from z (`mel_task`). It is the whole loss for so many first
+    steps, and is then added with a weight, each band of a hidden frame as much as the next.
+    """
+
+    alone_steps: int = 0
+    weight: float = 0.0
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether there is such a task."""
+        return self.alone_steps > 0 or self.weight > 0
+
+
+@dataclass(frozen=True)
 class Settings:
     """The objective; defaults are BASE's.
 
@@ -47,7 +62,7 @@ class Settings:
     """
 
     network: Mapping[str, object] = field(
-        default_factory=lambda: MappingProxyType({**SHAPE, **_speech.BASE, **DROPOUTS, **CODEBOOKS})
+        default_factory=lambda: MappingProxyType({**SHAPE, **_speech_shapes.BASE, **DROPOUTS, **CODEBOOKS})
     )
     mask_probability: float = 0.65
     mask_frames: int = 10
@@ -59,7 +74,13 @@ class Settings:
     penalty_weight: float = 10.0
     gradient_factor: float = 0.1
     temperature: Temperature = Temperature()
+    mel: Mel = Mel()
     normalised: bool = False  # every segment to mean 0 and variance 1 first
+
+    @property
+    def n_candidates(self) -> int:
+        """The code sought and the negatives, of either kind."""
+        return 1 + self.negatives + self.negatives_across
 
     def reshaped(self, **network: object) -> "Settings":
         """Return them with some settings of the network changed."""
