@@ -11,6 +11,8 @@ _FACE = {
     "embed": "earmark.catalogue.embedding:embed",
     "predict": "earmark.catalogue.prediction:predict",
     "table": "earmark.experiment.results:table",
+    "pretrain": "earmark.training.pretrain:pretrain",
+    "finetune": "earmark.experiment.finetune:finetune",
     "report": "earmark.reports.page:report",
     "load_representation": "earmark.representations.base:load",
     "load_dataset": "earmark.datasets.names:load",
@@ -20,8 +22,8 @@ _FACE = {
     "EarmarkError": "earmark.errors:EarmarkError",
 }
 
-__all__ = ["Clip", "EarmarkError", "Result", "embed", "load_dataset", "load_probe", "load_representation"]
-__all__ += ["plan", "predict", "report", "run", "table"]
+__all__ = ["Clip", "EarmarkError", "Result", "embed", "finetune", "load_dataset", "load_probe", "load_representation"]
+__all__ += ["plan", "predict", "pretrain", "report", "run", "table"]
 
 if TYPE_CHECKING:
     from earmark.catalogue.embedding import embed
@@ -29,11 +31,13 @@ if TYPE_CHECKING:
     from earmark.datasets.names import load as load_dataset
     from earmark.errors import EarmarkError
     from earmark.experiment.estimate import plan
+    from earmark.experiment.finetune import finetune
     from earmark.experiment.results import table
     from earmark.experiment.run import run
     from earmark.nouns import Clip, Result
     from earmark.reports.page import report
     from earmark.representations.base import load as load_representation
+    from earmark.training.pretrain import pretrain
 
 
 def __getattr__(name: str) -> object:

@@ -43,6 +43,7 @@ experiments:
     seeds: [0]
     per: [singer]
     train_shares: [0.1, 1]
+  - {task: studio_pitch, representations: [chroma], probes: [{kind: reading, name: as it is}]}
 resamples: 10
 ci_level: 0.9
 """

@@ -91,7 +91,10 @@ def test_a_loss_that_the_task_has_anyway_is_not_said() -> None:
             "{kind: selected, among: [{preset: hear2021}, {kind: knn}]}",
             "5:38: first_fold_only counts for a whole choice, and here stands in a candidate of another",
         ),
-        ("{kind: lasso}", "5:21: Expected 'kind' to be 'mlp', 'logistic', 'ridge', 'knn', 'own' or 'selected', got"),
+        (
+            "{kind: lasso}",
+            "5:21: Expected 'kind' to be 'mlp', 'logistic', 'ridge', 'knn', 'reading', 'own' or 'selected', got",
+        ),
     ],
 )
 def test_a_wrong_probe_is_answered_at_its_place(probe: str, message: str) -> None:

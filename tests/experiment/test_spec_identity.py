@@ -181,6 +181,7 @@ AT: dict[type[Shape], dict[str, str]] = {
         "k": "experiments.0.probes.5.k=2",
         "metric": "experiments.0.probes.5.metric=euclidean",
         "weights": "experiments.0.probes.5.weights=distance",
+        "unit": "experiments.1.probes.0.unit=hz",
         "class_path": "experiments.0.probes.6.class_path=sklearn.svm:LinearSVC",
         "params": "experiments.0.probes.6.params={C: 3}",
         "among": "experiments.0.probes.7.among=[{kind: ridge}, {kind: knn}]",

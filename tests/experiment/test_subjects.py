@@ -58,6 +58,19 @@ def test_a_dataset_that_is_there_to_be_tested_is_crossed_whole_and_cannot_be_fit
         of("{name: b}", {"b": other})
 
 
+def test_a_split_that_the_task_names_is_the_training_sets_where_the_other_has_none_of_that_name() -> None:
+    other = replace(made("b"), splits={"all": (Split((), (), tuple(made("b").by_id)),)})
+    text = LEAST.replace("studio_family", "{name: mine, label: family, kind: multiclass, split: folds}")
+    experiment = parse(text + "    datasets: [{train: a, test: b}]\n")
+    loaded = {"a": made("a", 1), "b": other}
+    (found,) = subjects.of_experiment(experiment, lambda name, folder: loaded[name], silent).values()
+    assert (found[0].split, len(found[0].train), len(found[0].test)) == ("folds", 20, 30)
+    assert "scored on the test part of the other's split 'all'" in found[0].notes
+    loaded["a"] = made("a")
+    with pytest.raises(SpecError, match="Dataset 'a' has no split 'folds'"):
+        subjects.of_experiment(experiment, lambda name, folder: loaded[name], silent)
+
+
 def test_datasets_with_other_numbers_of_folds_cannot_be_crossed() -> None:
     with pytest.raises(SpecError) as caught:
         of("{train: a, test: b, split_type: all}", {"a": made("a", 3), "b": made("b", 2)})

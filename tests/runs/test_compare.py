@@ -103,7 +103,7 @@ def test_clips_that_a_system_could_not_hear_are_left_out_for_all(tmp_path: Path)
     ids = {"bad/M1": [f"clip{number:04}" for number in range(5, 200)]}
     (task,) = compare(made_runs.write(tmp_path, fewer, TARGETS[5:], clips=ids), permutations=20).tasks
     assert task.n == 195
-    assert task.notes[0] == "5 test clips are left out, since not every system could hear them."
+    assert task.notes[0] == "Left out, since not every system could hear it: 5 test clips."
 
 
 def test_a_score_over_folds_is_the_mean_of_theirs(tmp_path: Path) -> None:

@@ -131,6 +131,6 @@ def test_new_scores_and_clips_that_failed_are_said(tmp_path: Path) -> None:
 def test_the_verdict_stands_last(tmp_path: Path) -> None:
     baseline, fallen = of(tmp_path / "old", ROW), of(tmp_path / "new", replace(ROW, value=0.8))
     lines = gate(fallen, baseline).markdown.splitlines()
-    assert lines[-1] == "Failed: new against old: 1 of 1 scores fell."
+    assert lines[-1] == "Failed: new against old: 1 of 1 score fell."
     assert lines[-3].startswith("- fell: made on made, split random: good, M1, clean: accuracy (micro): 0.900 before")
-    assert gate(baseline, fallen).markdown.splitlines()[-1] == "Passed: old against new: none of 1 scores fell."
+    assert gate(baseline, fallen).markdown.splitlines()[-1] == "Passed: old against new: none of 1 score fell."

@@ -98,6 +98,13 @@ def test_the_cost_table_has_its_units_and_a_line_a_representation(tmp_path: Path
     assert empty.notes == ("These runs computed no embedding: all were in the store already.",)
 
 
+def test_what_the_cost_table_cannot_show_is_refused_by_name(tmp_path: Path) -> None:
+    run = save(tmp_path / "r", [row()])
+    costs.add(run.folder, [COST])
+    with pytest.raises(UserError, match="lines and columns of its own: leave out metric, rows, freeze"):
+        tabling.tables(run, "f1", preset="cost", rows=["probe"], freeze={"deformation": "clean"})
+
+
 def test_rows_or_columns_replace_those_of_a_preset_and_alone_are_not_enough(tmp_path: Path) -> None:
     run = save(tmp_path / "r", [row(), row(deformation="snr0"), row(representation="mfcc")])
     (grid,) = tabling.tables(

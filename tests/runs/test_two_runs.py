@@ -76,7 +76,7 @@ def test_only_shared_clips_are_tested_and_a_note_says_so(tmp_path: Path) -> None
     kept = three()["good/M1"][:, 50:].argmax(axis=2) == TARGETS[50:]
     now = fewer["good/M1"].argmax(axis=2) == TARGETS[50:]
     assert good.paired.difference == pytest.approx(now.mean() - kept.mean())
-    assert any("tested on fewer clips" in note for note in found.notes)
+    assert any("Tested on fewer clips than it is of, those of both runs: " in note for note in found.notes)
 
 
 def test_what_cannot_be_tested_says_why(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_what_cannot_be_tested_says_why(tmp_path: Path) -> None:
         found = changes(old, new)
         assert [one.verdict for one in found.scores] == ["not tested"] * 3
         assert all(reason in one.reason for one in found.scores)
-        assert found.notes == (f"3 of 3 scores are not tested: {found.scores[0].reason}.",)
+        assert found.notes == (f"Not tested: 3 of 3 scores: {found.scores[0].reason}.",)
 
 
 def test_folds_meet_fold_by_fold_and_other_folds_do_not(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_so_few_clips_that_nothing_can_be_told_are_said_to_be(tmp_path: Path) ->
     old = with_rows(made_runs.write(tmp_path / "a", few, TARGETS[:4]))
     found = changes(old, with_rows(made_runs.write(tmp_path / "b", wrong, TARGETS[:4])))
     assert {one.verdict for one in found.scores} == {"not told apart"}
-    assert any("nothing can be told of them" in note for note in found.notes)
+    assert any("so nothing can be told: " in note for note in found.notes)
 
 
 def test_enough_permutations_are_drawn_for_many_tests(tmp_path: Path) -> None:

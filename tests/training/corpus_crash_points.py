@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from earmark import durable
+from earmark.datasets._corpora import SAMPLES
 from earmark.errors import DataError
 from earmark.training import _journal, corpus
 from tests.training.made_corpora import RATE, files
@@ -49,7 +50,7 @@ def try_each(sounds: Path, work: Path, overwrite: bool) -> int:
         if overwrite:
             shutil.copytree(whole, out)
         died = attempt(sounds, out, k, overwrite)
-        early = is_whole(out) and (out / _journal.SAMPLES).read_bytes() != expected[_journal.SAMPLES]
+        early = is_whole(out) and (out / SAMPLES).read_bytes() != expected[SAMPLES]
         resumed = attempt(sounds, out, 0)
         if (died, early, resumed) != (137, False, 0) or files(out) != expected:
             print(f"crash point {k}: died with {died}, whole too early: {early}, resumed with {resumed}")

@@ -98,10 +98,12 @@ class Moments:
 
     def covariances(self, x: int, y: int) -> Covariances:
         """Return the covariances of two views, by their places. Raises UserError before there are two frames."""
-        if self.n < 2:
-            raise UserError(f"Expected at least 2 frames to compare views by, got {self.n}. Give more audio.")
+        return together([self], x, y)
+
+    def products(self, x: int, y: int) -> tuple[Float[Array, " dim_x"], Float[Array, "dim_x dim_y"]]:
+        """Return the mean of a view, and its centred products with another, of the frames that were added."""
         self._fold()
-        return Covariances(self.n, *(self._products[pair] / self.n for pair in ((x, x), (y, y), (x, y))))
+        return self._means[x], self._products[x, y]
 
     def _fold(self) -> None:
         """Take what waits into means and products: few large products in place of many small ones."""
@@ -122,6 +124,24 @@ class Moments:
             self._products[i, j] = np.add(self._products[i, j], product, out=product) if before else product
         self._means = [past + (mean - past) * (new / self.n) for mean, past in zip(means, old, strict=True)]
         self._waiting, self._n_folded = [], self.n
+
+
+def together(parts: Sequence[Moments], x: int, y: int) -> Covariances:
+    """Return the covariances of two views over the frames of all parts. Raises UserError where these are not two."""
+    heard = [part for part in parts if part.n]
+    n = sum(part.n for part in heard)
+    if n < 2:
+        raise UserError(f"Expected at least 2 frames to compare views by, got {n}. Give more audio.")
+    shares = [part.n / n for part in heard]
+    means = {view: _weighted([part.products(view, view)[0] for part in heard], shares) for view in (x, y)}
+    found = []
+    for one, other in ((x, x), (y, y), (x, y)):
+        total = np.zeros(())
+        for part, share in zip(heard, shares, strict=True):
+            (mean, product), (mean_of_other, _) = part.products(one, other), part.products(other, other)
+            total = total + product / n + share * np.outer(mean - means[one], mean_of_other - means[other])
+        found.append(total)
+    return Covariances(n, *found)
 
 
 def covariances(x: Float[Array, "frames dim_x"], y: Float[Array, "frames dim_y"]) -> Covariances:
@@ -205,6 +225,10 @@ def coloured(noise: Covariances, like: Covariances) -> Covariances:
     """
     x, y = _root(like.x), _root(like.y)
     return Covariances(noise.n, x @ noise.xx @ x, y @ noise.yy @ y, x @ noise.xy @ y)
+
+
+def _weighted(means: Sequence[Float[Array, " dim"]], shares: Sequence[float]) -> Float[Array, " dim"]:
+    return np.asarray(np.sum([share * mean for share, mean in zip(shares, means, strict=True)], axis=0))
 
 
 def _root(found: Directions) -> Float[Array, "dim dim"]:

@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Bool, Float, Int, Int64
 
 from earmark.errors import UserError
 
@@ -112,6 +112,12 @@ def summary(counts: Counts) -> Summary:
         information_bits=information,
         pnmi=information / of_labels if of_labels > 0 else float("nan"),
     )
+
+
+def without(used: Vocabulary, left_out: Bool[Array, " recordings"]) -> Vocabulary:
+    """Return what recordings use when some of them are left out; codes that these alone use stay, never chosen."""
+    kept = ~left_out[used.recordings]
+    return Vocabulary(used.codes, used.places[kept], used.recordings[kept], used.frames[kept])
 
 
 def by_chance(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from earmark.counted import counted
 from earmark.nouns import Result
 
 Show = Literal["value", "interval", "seeds"]
@@ -151,7 +152,7 @@ def notes_of(rows: Sequence[Result]) -> Iterator[str]:
     """Yield what is to be said of the rows as a whole: failed clips, other runs, what was never checked."""
     failed = max((row.n_failed for row in rows), default=0)
     if failed:
-        yield f"{failed} clips could not be scored."
+        yield f"{counted(failed, 'clip')} could not be scored."
     runs = Counter(row.run for row in rows)
     if len(runs) > 1:
         yield f"Of {len(runs)} runs: {', '.join(runs)}."

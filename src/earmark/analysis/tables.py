@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from earmark.analysis.grid import NOT_SCORED, SEEDS, Cell, Grid, cell_of, is_defined
+from earmark.counted import counted
 from earmark.errors import DataError, UnknownName
 from earmark.nouns import Result
 
@@ -53,7 +54,7 @@ class Table:
     @property
     def grid(self) -> Grid:
         """The same as a grid, to be written."""
-        failed = (f"{self.n_failed} clips could not be scored.",) if self.n_failed else ()
+        failed = (f"{counted(self.n_failed, 'clip')} could not be scored.",) if self.n_failed else ()
         absent = Cell(None, None, None, missing=NOT_SCORED)
         return Grid(
             self.title,
@@ -153,11 +154,6 @@ def clips_said(n: int, n_groups: int | None, metric: str) -> str:
     clips = "training clip" if metric in OF_TRAINING else "test clip"
     groups = f" in {counted(n_groups, 'group')}" if n_groups else ""
     return f"{counted(n, clips)}{groups}" if n else f"a number of {clips}s that is not told"
-
-
-def counted(n: int, what: str) -> str:
-    """Return a number with what it counts: "1 clip", "2 clips"."""
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def lower_is_better(metric: str) -> bool:

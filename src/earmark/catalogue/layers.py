@@ -5,35 +5,39 @@ with what chance gives: see `analysis.cca`.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 
-from earmark.analysis import cca
-from earmark.analysis.cca import Covariances, Measure, Moments, Weighting
-from earmark.catalogue.recordings import MIDDLE_S, Recordings, frames, middle, nearest
+from earmark.analysis import cca, stats
+from earmark.analysis.cca import Measure, Moments, Weighting
+from earmark.catalogue.recordings import MIDDLE_S, Recordings, frames, middle, nearest, parts
 from earmark.errors import UserError
+from earmark.experiment import devices, one_pass
+from earmark.experiment.progress import bar
 from earmark.identity import generator
 from earmark.nouns import Card, Clip, Failure
-from earmark.representations import base
 from earmark.representations.base import Representation
 
 Array = np.ndarray
 CONVOLUTIONS = "convolutions"
 MUCH_BY_CHANCE = 0.5
-REFERENCE, OF_OTHERS, FIRST_LAYER = 0, 1, 2
-"""Places among the views of a recording: what layers are held against, the same of another recording, then layers."""
+REFERENCE, FIRST_LAYER = 0, 1
+"""Places among the views of a recording: what layers are held against, then layers."""
 
 
 @dataclass(frozen=True)
 class LayerRow:
     """How similar a layer is to what it is held against, over `n_frames` frames of `n_recordings`.
 
-    `value` None: undefined, for one of the two never changes. `by_gaussians`: the same measure of as many frames of
+    `value` None: undefined, for one of the two never changes. `low` and `high`: its 95 % interval by leaving out one of
+    `n_parts` parts of the recordings at a time (see `stats.jackknife`), None where it was not asked for or there is a
+    single part. `by_gaussians`: the same measure of as many frames of
     independent Gaussians that have the covariances of the two. `by_others`: of the layer against the frames of other
     recordings, None with a single one. Neighbouring frames are alike, so there are fewer independent ones than frames:
     `by_others` knows that, and is the higher.
@@ -45,10 +49,13 @@ class LayerRow:
     measure: str
     weighting: str | None
     value: float | None
+    low: float | None
+    high: float | None
     by_gaussians: float | None
     by_others: float | None
     n_frames: int
     n_recordings: int
+    n_parts: int
     dim: int
     dim_against: int
 
@@ -93,31 +100,39 @@ def layers(
     measure: Measure = "pwcca",
     weighting: Weighting = "smaller",
     middle_s: float | None = MIDDLE_S,
+    intervals: bool = True,
+    device: str = devices.CPU,
+    quiet: bool = True,
 ) -> Layers:
     """Return how similar each layer of each representation is to what it is held against, frame by frame.
 
     `against`: a layer of the same representation by its number; "convolutions", of a network of the wav2vec 2.0 family;
     or another representation, of which `against_layer` counts, and of which the frame nearest in time is taken.
     `weighting` (of PWCCA): x is what layers are held against, y the layer. `middle_s` None: all of each recording.
-    Raises UserError where nothing is left to compare.
+    `intervals` False saves most of the memory, and half of the time. Raises UserError where nothing is left to compare.
     """
     rows: list[LayerRow] = []
     failures: dict[tuple[str, str], Failure] = {}
     for name in dict.fromkeys(representations):
-        network = base.load(name)
-        held = _against(name, network, against, against_layer)
+        network = one_pass.representation(name, device)
+        held = _against(name, network, against, against_layer, device)
         numbers = [layer for layer in range(network.card.layers) if held.network is not None or layer != held.layer]
         if not numbers:
             raise UserError(f"'{name}' has layer {held.layer} alone: hold it against another one, such as logmel.")
-        moments, n_used, failed = _gathered(recordings, network, held, numbers, middle_s)
+        part_of = parts(recordings.clips) if intervals else np.zeros(len(recordings.clips), int)
+        gathered = _gathered(recordings, network, held, numbers, middle_s, part_of, quiet)
+        failed = gathered.failures
         failures |= {(one.clip, one.reason): one for one in failed}
-        if not moments.n:
+        if not gathered.n_used:
             raise UserError(f"No recording could be used by '{name}'. The first: {failed[0].path}: {failed[0].reason}")
-        rows += _rows(name, numbers, held, moments, n_used, measure, weighting)
+        with bar(f"{name}, layers", len(numbers), quiet) as progress:
+            for row in _rows(name, numbers, held, gathered, measure, weighting):
+                rows.append(row)
+                progress.advance(1)
     return Layers(recordings.name, middle_s, tuple(rows), tuple(failures.values()), tuple(_notes(rows)))
 
 
-def _against(name: str, network: Representation, against: str, layer: int) -> _Against:
+def _against(name: str, network: Representation, against: str, layer: int, device: str) -> _Against:
     card = network.card
     if against.isdecimal():
         if int(against) >= card.layers:
@@ -128,14 +143,17 @@ def _against(name: str, network: Representation, against: str, layer: int) -> _A
         if heard is None:
             raise UserError(f"'{name}' shows no convolutions of its own. Hold its layers against 0, or against logmel.")
         return _Against(CONVOLUTIONS, cast(Representation, _Convolutions(heard, replace(card, layers=1))), 0)
-    other = base.load(against)
+    other = one_pass.representation(against, device)
     if not 0 <= layer < other.card.layers:
         raise UserError(f"'{against}' has layers 0 to {other.card.layers - 1}; got {layer} to hold others against.")
     return _Against(f"{against}, layer {layer}" if other.card.layers > 1 else against, other, layer)
 
 
 class _Gathered(NamedTuple):
-    moments: Moments
+    """Moments of the views of each part of the recordings that has any, and of all with the reference of others."""
+
+    parts: list[Moments]
+    others: Moments
     n_used: int
     failures: tuple[Failure, ...]
 
@@ -146,27 +164,33 @@ def _gathered(
     held: _Against,
     numbers: Sequence[int],
     middle_s: float | None,
+    part_of: Int[Array, " recordings"],
+    quiet: bool,
 ) -> _Gathered:
     """Hear every recording once; the first waits for the last, whose reference it is held against as another's."""
-    pairs = [(kind, FIRST_LAYER + place) for kind in (REFERENCE, OF_OTHERS) for place in range(len(numbers))]
-    moments, failures, n_used = Moments(pairs), list[Failure](), 0
+    pairs = [(REFERENCE, FIRST_LAYER + place) for place in range(len(numbers))]
+    found, others = defaultdict[int, Moments](lambda: Moments(pairs)), Moments(pairs)
+    failures, n_used = list[Failure](), 0
     first: _Views | None = None
     before: _Views | None = None
-    for clip in recordings.clips:
-        try:
-            now = _views(clip, network, held, numbers, middle_s)
-        except UserError as error:
-            failures.append(recordings.failure(clip, error))
-            continue
-        n_used += 1
-        if before is None:
-            first = now
-        else:
-            moments.add(now.beside(before.reference))
-        before = now
+    with bar(network.card.name, len(recordings.clips), quiet) as progress:
+        for clip, part in zip(recordings.clips, part_of.tolist(), strict=True):
+            progress.advance(1)
+            try:
+                now = _views(clip, network, held, numbers, middle_s)
+            except UserError as error:
+                failures.append(recordings.failure(clip, error))
+                continue
+            n_used += 1
+            found[part].add([now.reference, *now.layers])
+            if before is None:
+                first = now
+            else:
+                others.add(now.beside(before.reference))
+            before = now
     if first is not None and before is not None:
-        moments.add(first.beside(before.reference))
-    return _Gathered(moments, n_used, tuple(failures))
+        others.add(first.beside(before.reference))
+    return _Gathered(list(found.values()), others, n_used, tuple(failures))
 
 
 class _Views(NamedTuple):
@@ -176,8 +200,8 @@ class _Views(NamedTuple):
     layers: Float32[Array, "layers frames dim"]
 
     def beside(self, other: Float32[Array, "other_frames dim"]) -> list[Float32[Array, "frames _"]]:
-        """Return the views in their places, with the reference of another recording, stretched to as many frames."""
-        return [self.reference, _stretched(other, len(self.reference)), *self.layers]
+        """Return the layers beside the reference of another recording, stretched to as many frames."""
+        return [_stretched(other, len(self.reference)), *self.layers]
 
 
 def _views(
@@ -202,36 +226,42 @@ def _rows(
     name: str,
     numbers: Sequence[int],
     held: _Against,
-    moments: Moments,
-    n_used: int,
+    gathered: _Gathered,
     measure: Measure,
     weighting: Weighting,
 ) -> Iterable[LayerRow]:
-    def score(both: Covariances) -> float | None:
-        value = cca.measured(both, measure, weighting)
-        return None if math.isnan(value) else value
-
-    noise: Covariances | None = None
-    for place, layer in enumerate(numbers):
-        both = moments.covariances(REFERENCE, FIRST_LAYER + place)
+    every, noise = gathered.parts, None
+    for place, layer in enumerate(numbers, start=FIRST_LAYER):
+        both = cca.together(every, REFERENCE, place)
         dim_against, dim = both.xy.shape
         if noise is None:
             noise = cca.independent(both.n, dim_against, dim, generator("analyse", "null", both.n, dim_against, dim))
-        others = moments.covariances(OF_OTHERS, FIRST_LAYER + place) if n_used > 1 else None
+        others = gathered.others.covariances(REFERENCE, place) if gathered.n_used > 1 else None
+        value = cca.measured(both, measure, weighting)
+        left = [every[:part] + every[part + 1 :] for part in range(len(every))] if len(every) > 1 else []
+        without = [cca.measured(cca.together(some, REFERENCE, place), measure, weighting) for some in left]
+        interval = stats.jackknife(value, without)
         yield LayerRow(
             representation=name,
             layer=layer,
             against=held.said,
             measure=measure,
             weighting=weighting if measure == "pwcca" else None,
-            value=score(both),
-            by_gaussians=score(cca.coloured(noise, both)),
-            by_others=None if others is None else score(others),
+            value=_known(value),
+            low=_known(interval.low),
+            high=_known(interval.high),
+            by_gaussians=_known(cca.measured(cca.coloured(noise, both), measure, weighting)),
+            by_others=None if others is None else _known(cca.measured(others, measure, weighting)),
             n_frames=both.n,
-            n_recordings=n_used,
+            n_recordings=gathered.n_used,
+            n_parts=len(every),
             dim=dim,
             dim_against=dim_against,
         )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _notes(rows: Sequence[LayerRow]) -> Iterable[str]:

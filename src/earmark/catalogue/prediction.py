@@ -62,7 +62,7 @@ def predict(paths: Sequence[Path | str], probe: Path | str) -> Predictions:
     not those that the probe was fitted on.
     """
     fitted, card = load_probe(probe), probe_folders.read_card(Path(probe))
-    networks = tuple(_network(card, name) for name in card.hears)
+    networks = tuple(_network(card, name, Path(probe)) for name in card.hears)
     kept, rows, failures = [], [], []
     for path in files_of(map(Path, paths)):
         try:
@@ -79,8 +79,8 @@ def predict(paths: Sequence[Path | str], probe: Path | str) -> Predictions:
     return Predictions(tuple(kept), scores, card, tuple(failures))
 
 
-def _network(card: ProbeCard, name: str) -> Representation:
-    loaded = base.load(name)
+def _network(card: ProbeCard, name: str, folder: Path) -> Representation:
+    loaded = base.load(_here(name, folder))
     here = {"version": loaded.card.version, "weights_sha256": loaded.card.weights_sha256}
     if any(card.hears[name][fact] != value for fact, value in here.items()):
         raise DataError(
@@ -89,6 +89,13 @@ def _network(card: ProbeCard, name: str) -> Representation:
             f"{loaded.card.weights_sha256[:12] or 'none'}. Get those weights, or fit the probe again."
         )
     return loaded
+
+
+def _here(name: str, folder: Path) -> str:
+    """Return the name of a representation; of a fine-tuned one, where it lies now: its run may have been moved."""
+    moved = folder.parent.parent / probe_folders.TUNED / Path(name).name
+    is_gone = name.startswith("path:") and not Path(name.removeprefix("path:")).expanduser().is_dir()
+    return f"path:{moved}" if is_gone and moved.is_dir() else name
 
 
 def _heard(network: Representation, path: Path, card: ProbeCard, is_joined: bool) -> Iterator[Array]:

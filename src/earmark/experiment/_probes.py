@@ -11,7 +11,7 @@ from earmark.experiment._choices import FILE_KEYS, ProbeChoice
 from earmark.experiment._shape import ProbeShape
 from earmark.experiment.presets import is_short, preset
 from earmark.nouns import Kind
-from earmark.probes import logistic, select
+from earmark.probes import logistic, reading, select
 from earmark.probes.base import AnyRecipe
 from earmark.probes.kinds import RECIPES
 from earmark.probes.monitors import LOSSES, criterion, loss_of
@@ -188,6 +188,9 @@ def _fitting(recipe: AnyRecipe, item: Item, kind: Kind) -> AnyRecipe:
     if isinstance(recipe, logistic.Recipe):
         with item.fields.get("kind", item).blamed():
             logistic.require_classes(kind)
+    if isinstance(recipe, reading.Recipe):
+        with item.fields.get("kind", item).blamed():
+            reading.require_pitch(kind)
     if not isinstance(recipe, Recipe):
         return recipe
     with item.fields.get("loss", item).blamed():

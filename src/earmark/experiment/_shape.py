@@ -81,7 +81,7 @@ class ProbeShape(Shape):
     only: Annotated[list[str], Field(min_length=1)] | None = Field(None, examples=[["M1", "M3"]])
     """Some of the preset's probes; all of them when left out."""
     kind: Literal[tuple(RECIPES)] | None = Field(None, examples=["mlp"])  # type: ignore[valid-type]  # a list of names
-    """mlp: dense layers; own: a class of yours; selected: the best of several by validation."""
+    """mlp: dense layers; reading: none, the pitch is given; own: a class of yours; selected: the best of several."""
     name: str | None = Field(None, examples=["small"])
     """What tables call it; made of its content when left out."""
     standardise: bool | None = Field(None, examples=[True])
@@ -160,6 +160,8 @@ class ProbeShape(Shape):
     """knn: the distance."""
     weights: Literal["uniform", "distance"] | None = Field(None, examples=["uniform"])
     """knn: all neighbours alike, or by 1 / distance."""
+    unit: Literal["midi", "hz"] | None = Field(None, examples=["hz"])
+    """reading: what the one number of a clip is."""
     class_path: str | None = Field(None, examples=["my_probes:MyProbe"])
     """own: package.module:Name of a torch module or a scikit-learn estimator."""
     params: dict[str, Any] | None = Field(None, examples=[{"n_estimators": 100}])

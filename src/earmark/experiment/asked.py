@@ -9,7 +9,7 @@ from earmark.analysis.tables import seen_as
 from earmark.deformations import CLEAN
 from earmark.experiment.jobs import CODELENGTHS, PROBES, Fit, FoldMean, Made, Scoring
 from earmark.experiment.keys import Keys
-from earmark.experiment.pairings import Pairing, grain_of, grains_of, pair, with_share
+from earmark.experiment.pairings import Pairing, grain_of, grains_of, pair, unfitted, with_share
 from earmark.experiment.spec import Block, Experiment, ProbeChoice, RepresentationChoice, ShareOf
 from earmark.experiment.subjects import Subject, members
 from earmark.metrics import code_sha256, defaults
@@ -112,15 +112,20 @@ def _add_subject(
     shares, share_of = block.train_shares or (1.0,), block.share_of
     for share in shares:
         constant = with_share(hearing_nothing, share, seeds[0], share_of)
-        asked.answers.append(_scoring(experiment, block, constant, (), share))
+        asked.answers.append(scoring_of(experiment, block, constant, (), share))
         for choice in block.representations:
             for probe in block.probes:
                 pairing = seen[choice, grain_of(block, probe)]
+                if not kinds.is_fitted(probe.recipe):
+                    reading = _fit(unfitted(pairing), probe, probe.recipe, seeds, PROBES)
+                    asked.fits.append(reading)
+                    asked.answers.append(scoring_of(experiment, block, reading.pairing, (reading,), share))
+                    continue
                 recipe = probe.recipe if choice.reduce != "best" else _of_layers(probe.recipe, _n_layers(choice, keys))
                 followed = first.get((choice, probe, share), ()) if _is_searched_once(recipe) else ()
                 fits = _fits(pairing, probe, recipe, seeds, share, share_of, followed)
                 asked.fits.extend(fits)
-                asked.answers.append(_scoring(experiment, block, pairing, fits, share))
+                asked.answers.append(scoring_of(experiment, block, pairing, fits, share))
                 # Of all training clips, whatever shares of them are also fitted on.
                 if block.codelength and share == shares[-1]:
                     asked.codings.append(_fit(pairing, probe, recipe, seeds, CODELENGTHS))
@@ -176,7 +181,7 @@ def _fit(
     return Fit(pairing, probe, recipe, tuple(seeds), keys, followed)
 
 
-def _scoring(experiment: Experiment, block: Block, pairing: Pairing, fits: Sequence[Fit], share: float) -> Scoring:
+def scoring_of(experiment: Experiment, block: Block, pairing: Pairing, fits: Sequence[Fit], share: float) -> Scoring:
     """Return what is scored: a probe under every chain; the constant predictor, which hears nothing, only clean."""
     subject = pairing.subject
     probe_keys = tuple(key for fit in fits for key in fit.keys) or (identity.key_of(constant=pairing.key),)

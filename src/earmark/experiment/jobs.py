@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from earmark.experiment.keys import Want
 from earmark.experiment.pairings import Pairing
-from earmark.experiment.spec import ProbeChoice
+from earmark.experiment.spec import ProbeChoice, RepresentationChoice
 from earmark.experiment.subjects import Placed
 from earmark.probes.base import AnyRecipe
 
@@ -61,7 +61,11 @@ class Fit:
 
 @dataclass(frozen=True)
 class Scoring:
-    """A probe scored under its conditions: chain name → key of the answer. No probe: the constant predictor."""
+    """A probe scored under its conditions: chain name → key of the answer. No probe: the constant predictor.
+
+    `tuned`: of the heads of fine-tuned networks, what each seed's head hears; the parts of a test clip's embedding are
+    then by these, one a seed, and not by a joined name.
+    """
 
     pairing: Pairing
     probe: ProbeChoice | None
@@ -73,6 +77,7 @@ class Scoring:
     ci_level: float
     per: tuple[str, ...]
     train_share: float
+    tuned: tuple[RepresentationChoice, ...] = ()
 
 
 @dataclass(frozen=True)

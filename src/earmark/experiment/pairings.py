@@ -99,6 +99,12 @@ def pair(
     return Pairing(subject, choice, train, valid, tests, key)
 
 
+def unfitted(pairing: Pairing) -> Pairing:
+    """Return a pairing without training and validation clips, for what learns from none."""
+    empty = Part((), ((),) * len(pairing.train.parts), pairing.train.grain)
+    return replace(pairing, train=empty, valid=empty, key=_key(pairing.subject, pairing.choice, empty, empty))
+
+
 def with_share(pairing: Pairing, share: float, seed: int, share_of: ShareOf = "clips") -> Pairing:
     """Return a pairing with a share of its training clips, drawn by class with a seed; validation stays whole.
 

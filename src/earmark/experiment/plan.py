@@ -26,9 +26,10 @@ from earmark.experiment.jobs import (
     Shard,
 )
 from earmark.experiment.keys import Keys, Want
-from earmark.experiment.pairings import grains_of
+from earmark.experiment.pairings import grain_of, grains_of
 from earmark.experiment.spec import Block, Experiment
 from earmark.experiment.subjects import Placed, Subject
+from earmark.probes import kinds
 from earmark.store import Store
 
 SHARD_CLIPS = 64
@@ -77,15 +78,15 @@ def make(
     """Return the plan. `force` names stages ("embed", "probe", "score") to do again though the store has them."""
     wanted = _wanted(experiment, subjects, keys)
     here = store.has(wanted)
-    failed = frozenset(key for key in wanted.keys() - here if _has_failed(store, key))
+    failed = frozenset(key for key in wanted.keys() - here if has_failed(store, key))
     missing = {key: work for key, work in wanted.items() if "embed" in force or (key not in here and key not in failed)}
     asked = of_experiment(experiment, subjects, keys, failed)
     to_fit = [_without(fit, store, "probe" in force, PROBES) for fit in asked.fits]
     to_code = [_without(coding, store, "probe" in force, CODELENGTHS) for coding in asked.codings]
-    to_score = [_unscored(scoring, store, "score" in force) for scoring in asked.answers]
-    to_average = [_unscored(mean, store, "score" in force) for mean in asked.means]
+    to_score = [unscored(scoring, store, "score" in force) for scoring in asked.answers]
+    to_average = [unscored(mean, store, "score" in force) for mean in asked.means]
     return Plan(
-        shards=_shards(missing, keys),
+        shards=shards_of(missing, keys),
         fits=tuple(fit for fit in to_fit if fit.seeds),
         codings=tuple(coding for coding in to_code if coding.seeds),
         scorings=tuple(scoring for scoring in to_score if scoring.conditions),
@@ -98,7 +99,7 @@ def make(
     )
 
 
-def _has_failed(store: Store, key: str) -> bool:
+def has_failed(store: Store, key: str) -> bool:
     """Return whether a clip is known to be impossible to embed, for a reason that still holds."""
     if store.file("failures", key, ".json") is None:
         return False
@@ -122,15 +123,17 @@ def _wanted(
         for subject in subjects[block]:
             for choice in block.representations:
                 for grain in grains_of(block):
+                    learns = any(kinds.is_fitted(one.recipe) for one in block.probes if grain_of(block, one) == grain)
                     for chain in (CLEAN, *block.deformations):
-                        heard = (*subject.train, *subject.valid, *subject.test) if chain == CLEAN else subject.test
+                        every = learns and chain == CLEAN
+                        heard = (*subject.train, *subject.valid, *subject.test) if every else subject.test
                         for placed in heard:
                             wants = keys.wants(placed, chain, choice, grain)
                             wanted.update((want.key, (placed, want)) for want in wants)
     return wanted
 
 
-def _shards(missing: Mapping[str, tuple[Placed, Want]], keys: Keys) -> tuple[Shard, ...]:
+def shards_of(missing: Mapping[str, tuple[Placed, Want]], keys: Keys) -> tuple[Shard, ...]:
     """Return the missing embeddings by clip, in shards of clips, each named by the keys it will fill."""
     wants: dict[tuple[str, str], list[Want]] = {}
     placed_by: dict[tuple[str, str], Placed] = {}
@@ -157,7 +160,7 @@ def _without(fit: Fit, store: Store, force: bool, made: Made) -> Fit:
     )
 
 
-def _unscored(scoring: Score, store: Store, force: bool) -> Score:
+def unscored(scoring: Score, store: Store, force: bool) -> Score:
     """Return a scoring with only the conditions that the store lacks."""
     kept = (SCORE, PREDICTIONS) if isinstance(scoring, Scoring) else (SCORE,)
     left = {

@@ -18,7 +18,10 @@ from earmark.experiment.spec import RepresentationChoice
 from earmark.nouns import Kind
 from earmark.representations.embed import Grain
 
-WEIGHTS, CARD = "probe.safetensors", "card.json"
+WEIGHTS, CARD, PROBES = "probe.safetensors", "card.json", "probes"
+TUNED = "tuned"
+"""In the folder of a run: the networks that were fine-tuned, beside the probes, which their heads are among."""
+KNOWN = ("version", "weights_sha256", "licence")
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,7 @@ def cards_of(scoring: Scoring, facts: Mapping[str, Facts]) -> list[ProbeCard]:
     if scoring.probe is None:
         return []
     pairing, subject = scoring.pairing, scoring.pairing.subject
-    heard = {part.name: facts[part.name].card for part in pairing.choice.parts}
-    known = ("version", "weights_sha256", "licence")
-    hears = {name: {fact: getattr(card, fact) for fact in known} for name, card in heard.items()}
+    heard = scoring.tuned or (pairing.choice,) * len(scoring.seeds)
     return [
         ProbeCard(
             key=key,
@@ -65,17 +66,23 @@ def cards_of(scoring: Scoring, facts: Mapping[str, Facts]) -> list[ProbeCard]:
             label=subject.task.label,
             kind=subject.task.kind,
             classes=subject.classes,
-            representation=pairing.choice,
+            representation=choice,
             grain=pairing.train.grain,
-            hears=hears,
+            hears=_hears(choice, facts),
             dataset=subject.dataset,
             dataset_version=subject.dataset_version,
             split=subject.split,
             fold=subject.fold,
             train_share=scoring.train_share,
         )
-        for seed, key in zip(scoring.seeds, scoring.probe_keys, strict=True)
+        for seed, key, choice in zip(scoring.seeds, scoring.probe_keys, heard, strict=True)
     ]
+
+
+def _hears(choice: RepresentationChoice, facts: Mapping[str, Facts]) -> dict[str, dict[str, Any]]:
+    """Return what is to be known of each part of a representation."""
+    heard = {part.name: facts[part.name].card for part in choice.parts}
+    return {name: {fact: getattr(card, fact) for fact in KNOWN} for name, card in heard.items()}
 
 
 def write_card(folder: Path, card: ProbeCard) -> None:

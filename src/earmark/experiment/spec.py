@@ -53,6 +53,7 @@ __all__ = [
     "check_names",
     "json_schema",
     "load",
+    "of_item",
     "parse",
     "to_yaml",
 ]
@@ -60,7 +61,7 @@ __all__ = [
 EXAMPLE_CHAINS = deformations.PRESETS
 SHIPPED = Path(__file__).parents[1] / "experiments"
 # Datasets that are the user's own: their folder or file must be there.
-OWN_DATA = ("folder", "manifest")
+OWN_DATA = ("folder", "manifest", "recording")
 
 FORM = Form(
     _shape.ExperimentShape,
@@ -94,6 +95,11 @@ def parse(text: str, path: Path, overrides: Sequence[str] = ()) -> Experiment:
 def _experiment(root: places.Item, path: Path, overrides: Sequence[str]) -> Experiment:
     for number, text in enumerate(overrides, start=1):
         places.override(root, text, number, _synonyms.NEW_NAMES)
+    return of_item(root, path)
+
+
+def of_item(root: places.Item, path: Path) -> Experiment:
+    """Return the experiment of what was read of a file, each part of which knows its place. Raises SpecError."""
     notes = _synonyms.translate(root)
     shape = misfit.fitted(root, FORM)
     items = root.fields["experiments"].entries
@@ -152,6 +158,8 @@ def _require_probabilities(block: Block) -> None:
     if block.codelength and task.kind == "regression":
         raise UserError(f"A codelength is of classes or labels, and '{task.name}' is regression. Leave codelength out.")
     for choice in block.probes if block.codelength else ():
+        if not kinds.is_fitted(choice.recipe):
+            raise UserError(f"'{choice.name}' learns nothing, so there is no codelength. Leave one out.")
         if any(recipe.probe == "ridge" for recipe in kinds.candidates(choice.recipe)):
             raise UserError(
                 f"'{choice.name}' is a ridge regression, which gives no probabilities to code by. Leave one out."

@@ -9,7 +9,7 @@ from pathlib import Path
 from earmark import conformance, places
 from earmark.conformance import Verdict, records
 from earmark.datasets import names
-from earmark.experiment import described, readiness, spec, subjects
+from earmark.experiment import described, heard, readiness, spec, subjects
 from earmark.experiment import plan as planning
 from earmark.experiment.keys import Facts, Keys
 from earmark.experiment.plan import Plan
@@ -61,6 +61,7 @@ class Study:
     def notes(self) -> tuple[str, ...]:
         """What should be known before: translated names, broken laws, drawn splits, absent classes."""
         said = [*self.experiment.notes, *readiness.cautions(self.asked), *readiness.broken_laws(self.verdicts)]
+        said += heard.notes(self.subjects, self.keys.hash_of)
         for found in self.subjects.values():
             said += [f"{one.task.name} on {one.dataset}: {note}" for one in found for note in one.notes]
         return tuple(dict.fromkeys(said))
@@ -74,7 +75,11 @@ def study(
     Where a label is computed from the audio, `jobs` processes hear the clips of which the store lacks it; `quiet`
     hides their progress.
     """
-    asked = spec.load(Path(source), overrides)
+    return of_experiment(spec.load(Path(source), overrides), store, jobs, quiet)
+
+
+def of_experiment(asked: Experiment, store: Path | None = None, jobs: int = 1, quiet: bool = False) -> Study:
+    """Return the study of an experiment that was read already. See `study`."""
     spec.check_names(asked)
     load = cache(names.load)
     experiment, missing = readiness.without_missing(asked, load)

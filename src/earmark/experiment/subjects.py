@@ -140,7 +140,9 @@ def _of_choice(
     folds = splits.resolve(train_data, task.split, task.label, choice.split_type)
     if choice.train == choice.test:
         return tuple(_subject(task, train_data, train_data, fold) for fold in folds)
-    theirs = splits.resolve(test_data, task.split, task.label, choice.split_type, fit=False)
+    # A split that the task names is the training set's; the other may have one of another name.
+    theirs_name = task.split if task.split in test_data.splits else None
+    theirs = splits.resolve(test_data, theirs_name, task.label, choice.split_type, fit=False)
     if len(folds) != len(theirs):
         raise DataError(
             f"'{choice.train}' has {len(folds)} folds and '{choice.test}' {len(theirs)}, so they cannot be crossed "

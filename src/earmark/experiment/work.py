@@ -8,7 +8,7 @@ import io
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -115,6 +115,8 @@ def _failed(store: Store, work: ClipWork, wants: Iterable[Want], reason: str) ->
 def examples(store: Store, part: Part, pairing: Pairing) -> Examples:
     """Return what a probe sees of a part, and the targets of its clips."""
     targets = pairing.subject.targets(part.clips)
+    if not part.clips:  # what learns from nothing
+        return Examples(np.empty((0, 1, 1), np.float32), targets)
     if part.grain == "clip":
         clips, stored = None, [store.get(keys) for keys in part.parts]
     else:
@@ -240,9 +242,13 @@ def _keep_numbers(store: Store, key: str, jobs: Sequence[Scoring], folds: Sequen
 
 def _predictions(store: Store, job: Scoring, part: Part) -> np.ndarray:
     """Return (seeds, clips, outputs)."""
-    heard = examples(store, part, job.pairing)
+    if job.tuned:
+        heard = [examples(store, replace(part, parts=(keys,)), job.pairing) for keys in part.parts]
+    else:
+        heard = [examples(store, part, job.pairing)] * len(job.probe_keys)
     fitted = [probes.restore(store.read_file("probes", key, PROBE)) for key in job.probe_keys]
-    return np.stack([probe.predict(heard.embeddings, heard.clips) for probe in fitted])
+    each = zip(fitted, heard, strict=True)
+    return np.stack([probe.predict(one.embeddings, one.clips) for probe, one in each])
 
 
 def _constant(job: Scoring, part: Part) -> np.ndarray:

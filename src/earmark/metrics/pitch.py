@@ -11,12 +11,27 @@ from earmark.errors import DataError
 from earmark.metrics.base import Array, Scores, Weights
 from earmark.metrics.classes import mean_by_class
 
+UNREAD = -1.0
 _ROUNDING_CENTS = 1e-6  # what a frequency in float64 loses on its way through Hz is below 1e-9
 
 
 def hz_of_midi(midi: Num[Array, "..."]) -> Float[Array, "..."]:
     """Return the frequency of MIDI numbers, which may be fractional: equal temperament, A4 = 69 = 440 Hz."""
     return np.asarray(440.0 * 2.0 ** ((np.asarray(midi, float) - 69) / 12))
+
+
+def read_scores(midi: Float[Array, " clips"], classes: tuple[str, ...]) -> Float[Array, "clips classes"]:
+    """Return pitches that were read, not predicted by a probe, as scores of classes, none of their cents lost.
+
+    The nearest class has the frequency that was read, divided by its own; every other has −1, which no probability
+    is. A pitch beyond the classes is that of the last of them to whoever asks for classes alone.
+    """
+    apart = np.asarray(midi, float)[:, None] - _midi_numbers(classes)
+    nearest = np.abs(apart).argmin(axis=1)
+    scores = np.full(apart.shape, UNREAD)
+    rows = np.arange(len(apart))
+    scores[rows, nearest] = 2.0 ** (apart[rows, nearest] / 12)
+    return scores
 
 
 def is_within_cents(
@@ -98,9 +113,12 @@ def _frequencies(
     classes: tuple[str, ...],
     target_hz: Float[Array, " clips"] | None,
 ) -> tuple[Float[Array, " clips"], Float[Array, " clips"]]:
-    """Return the true and the predicted frequency of each clip in Hz."""
+    """Return the true and the predicted frequency of each clip in Hz; a reading's is exact (see `read_scores`)."""
     hz = hz_of_midi(_midi_numbers(classes))
-    return hz[targets] if target_hz is None else target_hz, hz[predictions.argmax(axis=1)]
+    best = predictions.max(axis=1)
+    is_read = (best > 0) & ((predictions == UNREAD).sum(axis=1) == len(classes) - 1)
+    guess_hz = hz[predictions.argmax(axis=1)] * np.where(is_read, best, 1.0)
+    return hz[targets] if target_hz is None else target_hz, guess_hz
 
 
 def _midi_numbers(classes: tuple[str, ...]) -> Int[Array, " classes"]:

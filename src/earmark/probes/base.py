@@ -1,6 +1,6 @@
 """The contract of probes: what they are fitted on, what comes out, and how a kind of probe is a file.
 
-A file of this room that is named like a kind (`mlp`, `logistic`, `ridge`, `knn`, `own`) offers
+A file of this room that is named like a kind (`mlp`, `logistic`, `ridge`, `knn`, `reading`, `own`) offers
 
     Recipe                       a frozen dataclass: everything a fit depends on, besides data and seed
     fit(problem, jobs)           → one Fitted a job, in order; a job's answer never depends on the other jobs

@@ -5,11 +5,18 @@ from types import ModuleType
 from typing import cast
 
 from earmark.errors import UserError
-from earmark.probes import kinds, knn, logistic, mlp, own, ridge, select
+from earmark.probes import kinds, knn, logistic, mlp, own, reading, ridge, select
 from earmark.probes.base import AnyRecipe, Fitted, Job, Problem
 from earmark.probes.saved import unpack
 
-FITTERS: Mapping[str, ModuleType] = {"mlp": mlp, "logistic": logistic, "ridge": ridge, "knn": knn, "own": own}
+FITTERS: Mapping[str, ModuleType] = {
+    "mlp": mlp,
+    "logistic": logistic,
+    "ridge": ridge,
+    "knn": knn,
+    "reading": reading,
+    "own": own,
+}
 SELECTED = select.Recipe.probe
 
 

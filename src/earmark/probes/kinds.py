@@ -5,13 +5,16 @@ from itertools import chain
 from typing import Any, cast
 
 from earmark.errors import UnknownName
-from earmark.probes import knn, logistic, own_recipe, ridge, select
+from earmark.probes import knn, logistic, own_recipe, reading, ridge, select
 from earmark.probes.base import AnyRecipe
 from earmark.probes.recipe import Recipe
 
 RECIPES: Mapping[str, type[AnyRecipe]] = {
     recipe.probe: recipe
-    for recipe in (Recipe, logistic.Recipe, ridge.Recipe, knn.Recipe, own_recipe.Recipe, select.Recipe)
+    for recipe in (
+        *(Recipe, logistic.Recipe, ridge.Recipe, knn.Recipe),
+        *(reading.Recipe, own_recipe.Recipe, select.Recipe),
+    )
 }
 
 
@@ -28,6 +31,11 @@ def candidates(recipe: AnyRecipe) -> tuple[AnyRecipe, ...]:
     if isinstance(recipe, select.Recipe):
         return tuple(chain.from_iterable(map(candidates, recipe.recipes)))
     return (recipe,)
+
+
+def is_fitted(recipe: AnyRecipe) -> bool:
+    """Say whether a probe learns from the training clips: a reading does not."""
+    return not isinstance(recipe, reading.Recipe)
 
 
 def fewest_clips(recipe: AnyRecipe) -> int:

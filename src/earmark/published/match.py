@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from earmark.counted import counted
 from earmark.nouns import Result
 from earmark.published.departures import Departures
 from earmark.published.documents import Column, PublishedTable
@@ -50,5 +51,5 @@ def _differences(row: Result, column: Column, known: Departures) -> Iterator[str
     if row.train_share < 1:
         yield f"{row.train_share:.3g} of the training clips was fitted on, theirs all"
     if row.n_failed:
-        yield f"{row.n_failed} test clips could not be scored"
+        yield f"{counted(row.n_failed, 'test clip')} could not be scored"
     yield from (known[row.task, name] for name in ("", row.probe, row.deformation) if (row.task, name) in known)

@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from earmark.analysis import escapes
+from earmark.counted import counted
 from earmark.deformations import CLEAN
 from earmark.errors import DataError
 from earmark.reports import _matrices
@@ -158,12 +159,13 @@ def _notes(
         yield f"There is no sound and no picture. {library.lost}"
     else:
         yield (
-            f"{n_pictures} clips have a picture of what the model heard (its log-mel spectrogram, at most the first "
-            f"{SECONDS:g} s): errors first, spread over the matrices; `earmark report --clips` says how many."
+            f"A picture of what the model heard: {counted(n_pictures, 'clip')} (log-mel spectrogram, at most the first "
+            f"{SECONDS:g} s), errors first, spread over the matrices; `earmark report --clips` says how many."
         )
         yield from _of_sound(library, media, embed_audio)
     deformed = "" if most[0] == most[1] else f" ({most[1]} where the audio was deformed)"
-    yield f"A cell lists at most {most[0]} clips{deformed}, surest first; predictions/ in the run's folder has all."
+    clips = counted(most[0], "clip")
+    yield f"A cell lists at most {clips}{deformed}, surest first; predictions/ in the run's folder has all."
     if any(not one.is_whole for topic in found.topics for one in topic.matrices.values()):
         yield (
             f"With more than {_matrices.MOST_ROWS} lines no matrix is drawn: its {_matrices.MOST_ERRORS} most frequent "
@@ -188,4 +190,4 @@ def _of_sound(library: Library, media: Mapping[Sound, Medium], embed_audio: bool
         yield f"Not embedded, since the card does not allow its audio to be passed on: {licences}."
     failed = [one.why for one in media.values() if one.why]
     if failed:
-        yield f"{len(failed)} clips could not be pictured; the first: {failed[0]}"
+        yield f"{counted(len(failed), 'clip')} could not be pictured; the first: {failed[0]}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from earmark.analysis import series
 from earmark.analysis.grid import Grid
 from earmark.analysis.lines import Plot
+from earmark.counted import counted
 from earmark.deformations import CLEAN
 from earmark.errors import DataError
 from earmark.experiment import costs
@@ -99,7 +100,8 @@ def _of_plots(
 
 def _of_pictures(name: str, head: str, lede: str, pictures: Sequence[Picture], n: int = 0) -> Section:
     left_out = n - len(pictures)
-    note = f"{left_out} more figures of this kind are left out; the tables have their numbers." if left_out > 0 else ""
+    more = f"Left out: {counted(left_out, 'more figure')} of this kind; the tables have the numbers."
+    note = more if left_out > 0 else ""
     return Section(name, head, lede, tuple(pictures), note=note)
 
 

@@ -53,7 +53,9 @@ def similarity_plot(found: Layers) -> Plot:
 
 
 def _series(name: str, rows: Sequence[LayerRow], field: str) -> Series:
-    return Series(name, tuple(Point(row.layer, getattr(row, field)) for row in rows))
+    limits = [(row.low, row.high) if field == "value" else (None, None) for row in rows]
+    points = (Point(row.layer, getattr(row, field), *ends) for row, ends in zip(rows, limits, strict=True))
+    return Series(name, tuple(points))
 
 
 def _chance(by_name: Sequence[Sequence[LayerRow]], field: str) -> Iterator[Series]:
@@ -109,8 +111,8 @@ def code_map(found: Codes, by_frames: bool = False) -> Figure:
     beneath = (
         f"{row.found.n_used:,} used codes, by their likeliest {row.label}"
         f"{', as wide as they are frequent' if by_frames else ''}; white is 0, dark blue {top:.2f}. "
-        f"PNMI {_number(row.found.pnmi)} ({_number(row.chance.pnmi)} by chance), "
-        f"label purity {row.found.label_purity:.3f} ({row.chance.label_purity:.3f})."
+        f"PNMI {_number(row.found.pnmi)}{_between(row, 'pnmi')} ({_number(row.chance.pnmi)} by chance), "
+        f"label purity {row.found.label_purity:.3f}{_between(row, 'label_purity')} ({row.chance.label_purity:.3f})."
     )
     return styled(figure, title, f"Heat map. {title}. {beneath}", beneath)
 
@@ -118,6 +120,11 @@ def code_map(found: Codes, by_frames: bool = False) -> Figure:
 def _codes_said(row: CodeRow) -> str:
     groups = ", ".join(map(str, row.groups))
     return f"groups {groups} as one code" if len(row.groups) > 1 else f"group {groups}"
+
+
+def _between(row: CodeRow, name: str) -> str:
+    found = row.intervals.get(name)
+    return "" if found is None or np.isnan(found.low) else f" [{found.low:.3f}, {found.high:.3f}]"
 
 
 def _number(value: float) -> str:

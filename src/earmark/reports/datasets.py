@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from earmark import listings
+from earmark.counted import sized
 from earmark.datasets import names
 from earmark.listings import DatasetLine
 from earmark.nouns import DataCard, SplitCard
@@ -46,7 +47,7 @@ def _overview(lines: Iterable[DatasetLine]) -> str:
             one.status,
             one.licence,
             "yes" if one.redistributable else "no",
-            "?" if one.size_bytes is None and one.status == "open" else _gigabytes(one.size_bytes),
+            "?" if one.size_bytes is None and one.status == "open" else _size(one.size_bytes),
             _number(one.n_clips),
             "" if one.hours is None else f"{one.hours:,.1f}",
             # Of the card, not of this machine: the page is the same wherever it is made.
@@ -58,8 +59,8 @@ def _overview(lines: Iterable[DatasetLine]) -> str:
     return _table(columns, rows)
 
 
-def _gigabytes(size_bytes: int | None) -> str:
-    return "" if size_bytes is None else f"{size_bytes / 1e9:.2f} GB"
+def _size(n_bytes: int | None) -> str:
+    return "" if n_bytes is None else sized(n_bytes)
 
 
 def _split_rows(file: str, cards: Mapping[str, DataCard]) -> Iterator[tuple[str, ...]]:

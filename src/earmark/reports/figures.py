@@ -15,6 +15,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from earmark import durable
+from earmark.counted import counted
 from earmark.datasets.check import Description, LabelDescription
 from earmark.errors import MissingPart, UserError
 
@@ -133,7 +134,7 @@ def label_counts(described: Description, label: LabelDescription) -> Figure:
         if clips
     ]
     there = [part for part in PARTS if any(row["part"] == part for row in rows)]
-    said = f"{label.n_clips:,} clips, {len(label.classes)} classes, split {label.split or 'none'}"
+    said = f"{counted(label.n_clips, 'clip')}, {counted(len(label.classes), 'class')}, split {label.split or 'none'}"
     title = f"{label.name} in {described.name}: {said}; version {described.version}"
     figure = {
         "data": {"values": rows},

@@ -5,6 +5,7 @@ from typing import Any
 
 from earmark.analysis.grid import Cell, Grid
 from earmark.analysis.selection import CONSTANT
+from earmark.counted import counted
 from earmark.reports.figures import INK, Figure, plain, styled, wrapped
 
 RAMP = ((247, 251, 255), (198, 219, 239), (107, 174, 214), (33, 113, 181), (8, 48, 107))
@@ -59,7 +60,9 @@ def heat_map(grid: Grid) -> Figure:
             },
         },
     }
-    said = f"Heat map. {grid.title}. {len(lines)} lines, {len(grid.column_heads)} columns. {READING}"
+    said = (
+        f"Heat map. {grid.title}. {counted(len(lines), 'line')}, {counted(len(grid.column_heads), 'column')}. {READING}"
+    )
     return styled(figure, grid.title, said, READING)
 
 

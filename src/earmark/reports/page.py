@@ -10,6 +10,7 @@ from pathlib import Path
 
 from earmark import __version__, durable, published
 from earmark.analysis.grid import Grid, notes_of
+from earmark.counted import counted
 from earmark.errors import DataError, UserError
 from earmark.experiment import leaks, results
 from earmark.experiment.results import Run
@@ -120,22 +121,24 @@ def _sizes(run: Run) -> list[tuple[str, str]]:
     rows = [row for row in _provenance.whole(run) if row.probe != compare.CONSTANT]
     tests = {(row.task, row.dataset, row.split): row.n for row in rows}
     counts = {
-        "tasks": len({(row.task, row.dataset) for row in rows}),
-        "representations": len({row.representation for row in rows}),
-        "systems": len({(row.representation, row.layer, row.pool, row.probe) for row in rows}),
-        "conditions": len({row.deformation for row in rows}),
-        "seeds": max((row.n_seeds for row in rows), default=0),
-        "test clips, over tasks": sum(tests.values()),
+        "task": len({(row.task, row.dataset) for row in rows}),
+        "representation": len({row.representation for row in rows}),
+        "system": len({(row.representation, row.layer, row.pool, row.probe) for row in rows}),
+        "condition": len({row.deformation for row in rows}),
+        "seed": max((row.n_seeds for row in rows), default=0),
+        "test clip": sum(tests.values()),
     }
-    return [(name, f"{count:,}") for name, count in counts.items()]
+    said = [counted(count, noun).split(" ", 1) for noun, count in counts.items()]
+    return [(f"{noun}, over tasks" if noun.startswith("test clip") else noun, number) for number, noun in said]
 
 
 def _warnings(run: Run, n_left_out: int) -> Iterator[str]:
     """Yield what a reader must know first."""
     if run.failures:
-        yield f"{len(run.failures)} clips could not be scored; they are listed below."
+        yield f"{counted(len(run.failures), 'clip')} could not be scored: see below."
     yield from (note for note in notes_of(run.rows) if note.startswith("UNVERIFIED"))
     if any(check.tallies and any(one.leaks for one in check.tallies) for audit in run.audits for check in audit.checks):
         yield "The leakage audit found test clips that training clips may give away: see below."
     if n_left_out:
-        yield f"{n_left_out} tables are left out of this page, which would be too long: `earmark table` prints them."
+        left_out = counted(n_left_out, "table")
+        yield f"Left out of this page, which would be too long: {left_out}. `earmark table` prints all."

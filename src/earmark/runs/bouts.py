@@ -151,15 +151,19 @@ def meet(found: Sequence[Predicted], metric: str | None, average: str | None) ->
 
 
 def _by_fold(found: Sequence[Predicted]) -> Iterator[tuple[tuple[str, ...], dict[str, Answers]]]:
-    """Yield, for each fold, its classes and the answers of those systems that every fold has."""
-    by_fold: dict[int, dict[str, Predicted]] = {}
+    """Yield, for each fold, its classes and the answers of those systems that every fold has.
+
+    Several files of one system, which `together` made of several, are further seeds of it.
+    """
+    by_fold: dict[int, dict[str, list[Predicted]]] = {}
     for one in found:
-        by_fold.setdefault(one.fold, {})[one.system] = one
+        by_fold.setdefault(one.fold, {}).setdefault(one.system, []).append(one)
     everywhere = [name for name in by_fold[found[0].fold] if all(name in fold for fold in by_fold.values())]
     if not everywhere:
         raise DataError(f"No system of task '{found[0].task}' has predictions in every fold. Finish its run first.")
     for fold in by_fold.values():
-        yield fold[everywhere[0]].classes, {name: fold[name].read() for name in everywhere}
+        answers = {name: [one.read() for one in fold[name]] for name in everywhere}
+        yield fold[everywhere[0]][0].classes, {name: first.beside(rest) for name, (first, *rest) in answers.items()}
 
 
 def _twice(of_clips: Any) -> Any:

@@ -4,7 +4,7 @@ The seeds of a probe are averaged: what is compared is their mean score. Everyth
 in the run's folder.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from math import ceil
@@ -14,12 +14,14 @@ import numpy as np
 
 from earmark.analysis import paired, ranks, stats
 from earmark.analysis.stats import Estimate
+from earmark.counted import counted
 from earmark.deformations import CLEAN
 from earmark.errors import DataError, UnknownName, UserError
 from earmark.experiment import results
 from earmark.experiment.results import Run
 from earmark.metrics import find
 from earmark.runs import bouts, predictions
+from earmark.runs import together as joining
 from earmark.runs.bouts import Bout
 from earmark.runs.comparison import Comparison, Pair, Ranked, Standing, TaskComparison, Verdict
 from earmark.runs.predictions import Predicted
@@ -38,6 +40,7 @@ def compare(
     deformation: str = CLEAN.name,
     baseline: str | None = None,
     permutations: int | None = None,
+    together: Mapping[str, str] | None = None,
 ) -> Comparison:
     """Return the comparison of every pair of a run's systems, or of each with a baseline, task by task.
 
@@ -45,10 +48,11 @@ def compare(
     the comparison does ("logmel (mean+std), M1"), or its representation alone ("logmel"): then each system is
     compared with the one of that representation that has the same probe. "constant" is the predictor that hears
     nothing; it is in no pair unless asked for. `permutations` None: 2,000, or as many more as Holm's correction for so
-    many pairs needs. Raises UnknownName, UserError or DataError for what the run has not.
+    many pairs needs. `together` maps a name to a pattern ("path:*-step-0"): the representations that are like it are
+    one system of that name, each of them a seed. Raises UnknownName, UserError or DataError for what the run has not.
     """
     folder = run.folder if isinstance(run, Run) else results.find(run)
-    found = predictions.index(folder)
+    found = joining.together(predictions.index(folder), together or {})
     known = dict.fromkeys(one.deformation for one in found)
     if deformation not in known:
         raise UnknownName("deformation of this run", deformation, known)
@@ -83,8 +87,8 @@ def _too_few(permutations: int, n_pairs: int, level: float) -> Iterator[str]:
     lowest = 1 / (1 + permutations)
     if n_pairs * lowest > 1 - level:
         yield (
-            f"{permutations:,} permutations give no p below {lowest:.2g}, which for {n_pairs} pairs tells none "
-            f"apart: ask for at least {round(n_pairs / (1 - level)):,} permutations, or for a baseline."
+            f"{permutations:,} permutations give no p below {lowest:.2g}, which for {counted(n_pairs, 'pair')} "
+            f"tells none apart: ask for at least {round(n_pairs / (1 - level)):,} permutations, or for a baseline."
         )
 
 
@@ -185,7 +189,7 @@ def _judged(pair: Pair, metric: str, p_holm: float, level: float) -> Pair:
 
 def _remarks(bout: Bout, pairs: Sequence[Pair]) -> Iterator[str]:
     if bout.n_left_out:
-        yield f"{bout.n_left_out} test clips are left out, since not every system could hear them."
+        yield f"Left out, since not every system could hear it: {counted(bout.n_left_out, 'test clip')}."
     tellable = [pair.tellable for pair in pairs if pair.tellable]
     if tellable:
         low, high = f"{min(tellable):.3f}", f"{max(tellable):.3f}"

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from earmark.counted import counted
+
 Verdict = Literal["better", "worse", "not told apart"]
 FEW_TASKS = 6
 
@@ -60,8 +62,8 @@ class TaskComparison:
     def title(self) -> str:
         """What was compared, and on how much."""
         folds = f", mean of {self.n_folds} folds" if self.n_folds > 1 else ""
-        groups = f" in {self.n_groups} groups" if self.n_groups else ""
-        what = f"{self.metric} ({self.average}){folds}, {self.n} test clips{groups}"
+        groups = f" in {counted(self.n_groups, 'group')}" if self.n_groups else ""
+        what = f"{self.metric} ({self.average}){folds}, {counted(self.n, 'test clip')}{groups}"
         share = f", {self.train_share:.3g} of the training clips" if self.train_share < 1 else ""
         return f"{self.task} on {self.dataset}, split {self.split}{share}: {what}"
 
@@ -98,10 +100,11 @@ class Comparison:
 
     @property
     def _reading(self) -> str:
+        pairs = "the one pair" if self.n_pairs == 1 else f"all {self.n_pairs} pairs"
         return (
             f"Condition: {self.deformation}. Intervals: {self.level:.0%}, by bootstrap, the same resamples for all. ±: "
             "standard deviation over seeds, which is apart from the intervals. p: paired permutation test of the mean "
-            f"over seeds; Holm's correction is for all {self.n_pairs} pairs shown, and a verdict needs a corrected p "
+            f"over seeds; Holm's correction is for {pairs} shown, and a verdict needs a corrected p "
             f"below {1 - self.level:.2g}."
         )
 

@@ -9,6 +9,7 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from earmark.analysis import tables
+from earmark.counted import counted
 from earmark.experiment import ingredients, results
 from earmark.experiment.ingredients import Difference
 from earmark.experiment.results import Run
@@ -61,8 +62,8 @@ class Numbers:
         """How many numbers differ, and the first of them."""
         n = len(self.differing)
         differ = f"{n} number{'s' * (n > 1)} of them differ{'s' * (n == 1)}" if n else "no number of them differs"
-        alike = f"{self.n_rows} rows are in both runs, and {differ}."
-        absent = [f"{len(names)} are only in the {which} run." for which, names in self._only if names]
+        alike = f"In both runs: {counted(self.n_rows, 'row')}, and {differ}."
+        absent = [f"Only in the {which} run: {counted(len(names), 'row')}." for which, names in self._only if names]
         lines = [
             _line(f"{one.where}, {one.field}", _number(one.old), _number(one.new), one.difference)
             for one in self.differing

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from earmark.counted import counted
 from earmark.errors import DataError, UserError
 from earmark.experiment.results import Run
 from earmark.runs import diff, two_runs
@@ -45,7 +46,7 @@ class Gate:
     def markdown(self) -> str:
         """What fell, all scores side by side, and the verdict last."""
         n = len(self.changes.scores) + len(self.changes.only_old)
-        verdict = f"{self.run} against {self.baseline}: {len(self.falls) or 'none'} of {n} scores fell"
+        verdict = f"{self.run} against {self.baseline}: {len(self.falls) or 'none'} of {counted(n, 'score')} fell"
         slack = f" (tolerance {self.tolerance:g})" if self.tolerance else ""
         found = "\n".join(f"- fell: {one.name}: {one.reason}" for one in self.falls)
         blocks = (self.changes.markdown, *self.notes, found)

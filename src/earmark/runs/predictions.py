@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -28,6 +28,12 @@ class Answers:
     targets: np.ndarray
     scores: np.ndarray
     target_hz: np.ndarray | None = None
+
+    def beside(self, others: Sequence["Answers"]) -> "Answers":
+        """Return the answers with those of others, to the clips that all have, as further seeds."""
+        heard = set(self.clips).intersection(*(one.clips for one in others))
+        same = [one.of([clip for clip in self.clips if clip in heard]) for one in (self, *others)]
+        return replace(same[0], scores=np.concatenate([one.scores for one in same]))
 
     def of(self, clips: Sequence[str]) -> "Answers":
         """Return the answers to some of the clips, in their order."""

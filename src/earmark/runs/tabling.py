@@ -23,6 +23,7 @@ COST_COLUMNS = {
     "peak GB a worker": ",.2f",
 }
 """Columns of the cost table by name and unit, and how their numbers are written."""
+BESIDE_A_PRESET = ("metric", "average", "rows", "columns", "freeze", "bold_within", "ties", "show seeds")
 
 Runs = Run | Path | str | Sequence[Run | Path | str]
 
@@ -54,6 +55,8 @@ def tables(
     """
     known = resolved(runs)
     if preset == COST:
+        said = (metric, average, rows, columns, freeze, bold_within, is_tied, deviations)
+        _refuse_beside_cost(dict(zip(BESIDE_A_PRESET, said, strict=True)))
         return (_costs(known),)
     if preset == ROBUSTNESS:
         # not imported here: what it needs takes seconds to start, and the other tables do without
@@ -73,6 +76,11 @@ def rows_of(run: Run | Path, leave_out: Sequence[str] = ("seed", "label")) -> Se
     some = results.rows(run, leave_out)
     has_means = any(row.seed is None and row.label is None and row.probe != CONSTANT for row in some)
     return some if has_means else results.rows(run)
+
+
+def _refuse_beside_cost(asked: Mapping[str, object]) -> None:
+    if given := [name for name, value in asked.items() if value]:
+        raise UserError(f"The table of '{COST}' has lines and columns of its own: leave out {', '.join(given)}.")
 
 
 def _layout(preset: str | None, rows: Sequence[str], columns: Sequence[str]) -> Layout:

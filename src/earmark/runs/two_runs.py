@@ -11,6 +11,7 @@ import numpy as np
 
 from earmark.analysis import paired as pairing
 from earmark.analysis import stats, tables
+from earmark.counted import counted
 from earmark.errors import UnknownName
 from earmark.experiment.results import Run
 from earmark.nouns import Result
@@ -218,14 +219,15 @@ def _corrected(found: Sequence[Change]) -> tuple[Change, ...]:
 def _notes(found: Sequence[Change]) -> Iterator[str]:
     reasons = [one.reason for one in found if one.reason]
     for reason in dict.fromkeys(reasons):
-        yield f"{reasons.count(reason)} of {len(found)} scores are not tested: {reason}."
+        yield f"Not tested: {reasons.count(reason)} of {counted(len(found), 'score')}: {reason}."
     fewer = [one for one in found if one.paired and one.paired.n < max(one.old.n, one.new.n)]
     if fewer:
-        yield f"{len(fewer)} of {len(found)} scores are tested on fewer clips than they are of: those of both runs."
+        of = counted(len(found), "score")
+        yield f"Tested on fewer clips than it is of, those of both runs: {len(fewer)} of {of}."
     tested = [one for one in found if one.paired and one.paired.p is not None]
     blind = [one for one in tested if one.paired and one.paired.lowest_p * len(tested) >= 1 - one.level]
     if blind:
         yield (
-            f"{len(blind)} of {len(found)} scores have too few clips, groups or permutations for so many tests: "
-            "nothing can be told of them."
+            "Too few clips, groups or permutations for so many tests, so nothing can be told: "
+            f"{len(blind)} of {counted(len(found), 'score')}."
         )

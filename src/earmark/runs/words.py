@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from earmark.analysis.grid import ROUNDING
 from earmark.analysis.lines import CLEAN, listed
 from earmark.analysis.selection import CONSTANT
+from earmark.counted import counted
 from earmark.metrics import find
 from earmark.nouns import Result
 from earmark.runs.comparison import FEW_TASKS, Comparison, Pair, Ranked, Standing, TaskComparison, Verdict
@@ -153,11 +154,11 @@ def _basis(comparison: Comparison, tasks: Collection[TaskComparison]) -> Iterato
     """Yield what was tested on how much, and whether that is little."""
     groups = [task.n_groups for task in tasks if task.n_groups and task.n_groups > 1]  # of one, clips are resampled
     seeds = [one.n_seeds for task in tasks for one in task.standings if one.system != SILENT]
-    clips = f"{_range([task.n for task in tasks])} test clips"
-    clips += f" in {_range(groups)} groups" if len(groups) == len(tasks) else ""
+    clips = f"{_range([task.n for task in tasks], 'test clip')}"
+    clips += f" in {_range(groups, 'group')}" if len(groups) == len(tasks) else ""
     yield (
-        f"{clips}, mean over {_range(seeds)} seed{'s' * (max(seeds) > 1)}; paired permutation tests, corrected for "
-        f"{comparison.n_pairs} pair{'s' * (comparison.n_pairs > 1)}."
+        f"{clips}, mean over {_range(seeds, 'seed')}; paired permutation tests, corrected for "
+        f"{counted(comparison.n_pairs, 'pair')}."
     )
     fewest = min([*groups, *(task.n for task in tasks if (task.n_groups or 1) == 1)])
     if fewest < FEW_UNITS:
@@ -216,8 +217,9 @@ def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.2f}"
 
 
-def _range(values: Sequence[int]) -> str:
-    return f"{min(values)}" if min(values) == max(values) else f"{min(values)} to {max(values)}"
+def _range(values: Sequence[int], noun: str) -> str:
+    least, most = min(values), max(values)
+    return counted(most, noun) if least == most else f"{least:,} to {counted(most, noun)}"
 
 
 def _all(names: Sequence[str]) -> str:

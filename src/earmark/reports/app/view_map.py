@@ -4,6 +4,7 @@ import streamlit as st
 
 from earmark.analysis import projection
 from earmark.analysis.projection import Projection
+from earmark.counted import counted
 from earmark.reports.app import address, boxes, held, pictures, playing, systems
 from earmark.reports.app.address import Address
 from earmark.reports.app.held import Opened
@@ -53,7 +54,7 @@ def _draw(of: Predicted, found: Embedded, laid: Projection, names: tuple[str, ..
     )
     notes = [] if laid.explained else ["UMAP keeps near clips near; far distances and the axes mean nothing."]
     if found.n_missing:
-        notes.append(f"{found.n_missing} clips have no embedding in the store and are not drawn.")
+        notes.append(f"Not drawn, without an embedding in the store: {counted(found.n_missing, 'clip')}.")
     if notes:
         st.html(boxes.note(notes))
 

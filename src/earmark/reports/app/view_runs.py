@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from earmark.counted import counted
 from earmark.experiment.ingredients import Difference
 from earmark.reports.app import boxes, held
 from earmark.reports.app.address import Address
@@ -50,7 +51,7 @@ def _scores(changes: Sequence[Change]) -> None:
 
 
 def _numbers(found: Numbers) -> None:
-    title = f"Numbers, of {found.n_rows:,} rows in both"
+    title = f"Numbers, of {counted(found.n_rows, 'row')} in both"
     _table(title, ("what", "old", "new", "difference"), [_number(one) for one in found.differing])
     for which, names in (("old", found.only_old), ("new", found.only_new)):
         if names:
@@ -62,13 +63,17 @@ def _summary(found: Diff) -> str:
     verdicts = [one.verdict for one in found.changes.scores]
     counts = {name: verdicts.count(name) for name in dict.fromkeys(verdicts)}
     said = ", ".join(f"{count} {name}" for name, count in counts.items())
-    return f"Of {len(verdicts)} scores in both runs: {said}." if verdicts else "The runs have no score in common."
+    return (
+        f"Of {counted(len(verdicts), 'score')} in both runs: {said}."
+        if verdicts
+        else "The runs have no score in common."
+    )
 
 
 def _reading(found: Diff) -> str:
     return (
         f"Difference: new − old with its paired interval. p: paired permutation test, {found.changes.permutations:,} "
-        f"permutations, corrected (Holm) for {found.changes.n_tests} tests."
+        f"permutations, corrected (Holm) for {counted(found.changes.n_tests, 'test')}."
     )
 
 

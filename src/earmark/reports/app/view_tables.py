@@ -9,6 +9,7 @@ import streamlit as st
 from earmark.analysis import layouts, selection, writers
 from earmark.analysis.grid import Grid, Show
 from earmark.analysis.layouts import COLUMNS, Layout
+from earmark.counted import counted
 from earmark.reports.app import address, autotable, boxes, held
 from earmark.reports.app.address import Address
 from earmark.reports.app.autotable import Asked
@@ -94,5 +95,5 @@ def _cut(grid: Grid) -> Grid:
     most = max(1, MOST_CELLS // max(1, len(grid.column_heads)))
     if len(grid.cells) <= most:
         return grid
-    note = f"{most} of {len(grid.cells)} lines are shown; the files hold all."
+    note = f"{most} of {counted(len(grid.cells), 'line')} are shown; the files hold all."
     return replace(grid, row_heads=grid.row_heads[:most], cells=grid.cells[:most], notes=(note, *grid.notes))

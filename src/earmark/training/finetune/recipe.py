@@ -33,7 +33,7 @@ class Recipe:
     Of a clip that is longer than `segment_s`, each epoch hears a piece of that length (None: all of it).
 
     `dropout`: whether the network's own dropouts run in the parts that learn. `mask_probability`, `mask_frames` and
-    `layerdrop`: see `trainable.Noise`. `rank` and `alpha` are of lora. Source: Ragano et al. 2023, §3.3.
+    `layerdrop`: see `trainable.Noise`. `rank` and `alpha` are of lora. Source: Ragano et al. 2023, §2.2.
     """
 
     mode: Mode
