@@ -29,7 +29,7 @@ LINES = (
     ("probes", "representations", "datasets"),
     ("metrics", "deformations", "analysis"),
     ("lookup", "sources", "store", "audio", "places"),
-    ("nouns", "identity", "durable", "containers", "written"),
+    ("nouns", "counted", "identity", "durable", "containers", "written"),
     ("errors",),
 )
 HEIGHT = {room: -number for number, line in enumerate(LINES) for room in line}
@@ -59,6 +59,7 @@ WRAPPED = {
     "jinja2": "reports",
     "vl_convert": "reports",
     "onnxruntime": "representations",
+    "h5py": "representations",
     "huggingface_hub": "representations",
     "requests": "sources",
     "urllib3": "sources",

@@ -12,7 +12,7 @@ import torch
 from typer.testing import CliRunner
 
 from earmark import audio, cli, identity
-from earmark.analysis import cca
+from earmark.analysis import cca, stats
 from earmark.catalogue import codes as counting
 from earmark.catalogue import layers as comparing
 from earmark.catalogue import recordings
@@ -266,3 +266,53 @@ def test_a_mistake_is_told_before_anything_is_heard(arguments: tuple[str, ...], 
     assert code != 0
     assert message in " ".join(remarks.replace("│", " ").split())
     assert said == ""
+
+
+def test_an_interval_is_of_leaving_out_a_part_at_a_time(folder: Path) -> None:
+    heard = recordings.of_files([folder])
+    part_of = recordings.parts(heard.clips)
+    assert sorted(part_of) == [0, 1, 2, 3, 4, 5]
+    found = comparing.layers(heard, [NETWORK], against="1", measure="cka").rows[0]
+    network = base.load(NETWORK)
+    frames = [recordings.frames(network, recordings.middle(clip, RATE, 4.0)) for clip in heard.clips]
+
+    def by_hand(some: list[np.ndarray]) -> float:
+        joined = np.concatenate(some, axis=1)
+        return cca.cka(cca.covariances(joined[1], joined[0]))
+
+    value = by_hand(frames)
+    expected = stats.jackknife(value, [by_hand(frames[:place] + frames[place + 1 :]) for place in range(6)])
+    assert (found.value, found.low, found.high) == pytest.approx((value, expected.low, expected.high), abs=1e-9)
+    assert found.n_parts == 6
+    plain = comparing.layers(heard, [NETWORK], against="1", measure="cka", intervals=False).rows[0]
+    assert (plain.low, plain.high, plain.n_parts) == (None, None, 1)
+    assert plain.value == pytest.approx(value, abs=1e-9)
+
+
+def test_recordings_of_one_group_are_never_apart() -> None:
+    clips = [Clip(str(number), Path("a.wav"), group=f"artist {number // 3}") for number in range(60)]
+    found = recordings.parts(clips)
+    assert [len({int(part) for part in found[at : at + 3]}) for at in range(0, 60, 3)] == [1] * 20
+    assert sorted(np.bincount(found)) == [6] * 4 + [9] * 4
+    assert recordings.parts(clips[::-1]).tolist() == found.tolist()[::-1]
+
+
+def test_purity_and_information_have_intervals(folder: Path) -> None:
+    found = counting.codes(labelled(folder), CODEC, "label").rows[0]
+    assert found.n_parts == 6
+    assert found.intervals.keys() == {"label_purity", "code_purity", "information_bits", "pnmi"}
+    low, high, *_ = found.intervals["label_purity"]
+    assert low < found.found.label_purity < high
+    code, out, _ = analyse("codes", "-r", CODEC, "--dataset", "folder", "--dir", folder, "--label", "label", "--quiet")
+    assert code == 0
+    assert f"{low:.3f} – {high:.3f}" in " ".join(out.split())
+
+
+def test_progress_is_shown_unless_it_is_not_wanted_and_a_gpu_must_be_there(folder: Path) -> None:
+    for verb in (("layers", folder), ("codes", "--dataset", "folder", "--dir", folder, "--label", "label")):
+        network = NETWORK if verb[0] == "layers" else CODEC
+        assert ": 6/6" in analyse(*verb, "-r", network)[2]
+        assert "6/6" not in analyse(*verb, "-r", network, "--quiet")[2]
+        if not torch.cuda.is_available():
+            code, _, said = analyse(*verb, "-r", network, "--device", "cuda")
+            assert (code, "Expected a GPU for device 'cuda'" in said) == (1, True)

@@ -189,7 +189,7 @@ def test_from_the_store_nothing_is_computed_again(packed: Path) -> None:
     found = reproduce(packed, from_store=True, quiet=True)
     assert found.is_same
     assert found.run.jobs_done == 0
-    assert found.notes[0] == "0 jobs were computed here, the rest was in the store."
+    assert found.notes[0] == "0 jobs computed here, the rest was in the store."
 
 
 def test_other_audio_is_named_with_the_numbers_it_changed(packed: Path, tmp_path: Path) -> None:

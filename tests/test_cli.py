@@ -116,3 +116,15 @@ def test_the_thesis_names_of_the_verbs_still_work() -> None:
         done = CliRunner().invoke(cli.app, [name, "-c", "nowhere.yml"])
         assert "nowhere.yml" in str(done.exception), name
     assert "in memory" in CliRunner().invoke(cli.app, ["deform", "-c", "nowhere.yml"]).stdout
+
+
+def test_a_full_disk_is_no_bug_of_ours() -> None:
+    code = (
+        "import earmark.cli as cli, earmark.doctor as doctor\n"
+        "def full(): raise OSError(28, 'No space left on device', 'out.svg')\n"
+        "doctor.examine = full\ncli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "doctor"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "earmark: No space left on device ('out.svg'). Make room" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -183,6 +183,21 @@ def test_the_global_generators_are_left_as_they_were_when_a_step_fails() -> None
     assert global_state() == before
 
 
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("LowPassFilter", {"cutoff_freq": 8000, "rolloff": 12}),
+        ("HighPassFilter", {"cutoff_freq": 9000, "rolloff": 12}),
+        ("PeakingFilter", {"center_freq": 12000, "gain_db": 6, "q": 1}),
+    ],
+)
+def test_a_filter_at_a_frequency_that_the_audio_does_not_have_is_refused(kind: str, values: dict[str, float]) -> None:
+    step = fixed(kind, **values)
+    assert len(deformations.apply(step, melody(0.2), 44100, 1))
+    with pytest.raises(UserError, match=rf"{kind} with min_\w+_freq = \d+ Hz has nothing .* 16000 Hz ends at 8000 Hz"):
+        deformations.apply(step, melody(0.2), 16000, 1)
+
+
 def test_steps_run_in_their_order() -> None:
     samples = melody(1)
     gain, clip = fixed("Gain", gain_db=20).steps, chain("Clip", a_min=-0.1, a_max=0.1).steps

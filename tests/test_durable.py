@@ -99,3 +99,18 @@ def test_what_is_synced_was_synced_before_it_was_named(tmp_path: Path, monkeypat
     monkeypatch.setattr(Path, "replace", recording_rename)
     durable.write_file(tmp_path / "file.bin", NEW)
     assert calls == ["fsync .tmp", "rename", "fsync "], "the data, the name, the folder that holds the name"
+
+
+def test_of_a_file_that_the_disk_has_no_room_for_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    durable.write_file(tmp_path / "a", b"old")
+
+    def full(descriptor: int, content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        durable.write_file(tmp_path / "a", b"new")
+    assert [one.name for one in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"old"

@@ -25,11 +25,18 @@ def _step(act: Callable[[], object], half: Callable[[], object] = lambda: None) 
 
 
 def write_file(path: Path, content: bytes | bytearray) -> None:
-    """Write a whole file: at any moment, and after any crash, it is absent, the old one or the new one."""
+    """Write a whole file: at any moment, and after any crash, it is absent, the old one or the new one.
+
+    Raises OSError where it cannot be written, as where the disk is full; then nothing is left of it.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     make_folder(path.parent)
-    _write(temporary, content, sync=True)
-    replace(temporary, path)
+    try:
+        _write(temporary, content, sync=True)
+        replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def append(path: Path, content: bytes | bytearray, *, sync: bool = True) -> None:

@@ -17,7 +17,9 @@ from typing import NamedTuple
 from earmark import identity
 from earmark.errors import UnknownName, UserError
 
-FURNITURE = {"base", "check", "checkpoint", "embed", "excerpts", "get", "names", "objective", "records", "splits"}
+FURNITURE = {
+    *("base", "check", "checkpoint", "embed", "excerpts", "get", "names", "objective", "records", "splits", "trainable")
+}
 
 
 class Found(NamedTuple):

@@ -216,6 +216,7 @@ TASKS: dict[str, Task] = {
             None,
             "HEAR: 10 languages",
         ),
+        Task("recording", "track", "multiclass", "recording", "time", description="which unheard track 1 s is from"),
         Task("instrument_classification", "instrument", "multiclass", description="which instrument plays"),
         Task("pitch_class_classification", "pitch_class", "multiclass", description="pitch class of a note"),
         Task("pitch_estimation", "pitch", "pitch", description="MIDI number of a note"),

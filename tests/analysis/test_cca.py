@@ -1,11 +1,12 @@
 """Similarity of views: against the definitions by QR and Gram matrices, another implementation, and chance itself."""
 
+import itertools
 import json
 
 import numpy as np
 import pytest
 
-from earmark.analysis import cca
+from earmark.analysis import cca, stats
 from earmark.analysis.cca import Covariances, Moments, Weighting
 from earmark.errors import UserError
 from tests.golden.repsim.make import GOLDEN, views
@@ -215,3 +216,46 @@ def test_coloured_chance_has_the_mean_correlation_of_plain_chance() -> None:
     x, y = related(6, 9)
     noise = cca.independent(N, 6, 9, rng())
     assert cca.cca(cca.coloured(noise, cca.covariances(x, y))) == pytest.approx(cca.cca(noise), abs=1e-9)
+
+
+def test_parts_together_are_the_whole_and_without_one_the_rest() -> None:
+    x, y = related(4, 6)
+    x, ends = x + 1e4, (0, 300, 301, N)
+    parts = []
+    for first, end in itertools.pairwise(ends):
+        parts.append(Moments([(0, 1)]))
+        parts[-1].add((x[first:end], y[first:end]))
+    empty = Moments([(0, 1)])
+    for some, own_x, own_y in (
+        (parts, x, y),
+        ([parts[0], empty, parts[2]], np.delete(x, 300, 0), np.delete(y, 300, 0)),
+    ):
+        found = cca.together(some, 0, 1)
+        exact = np.cov(own_x, own_y, rowvar=False, bias=True)
+        assert found.n == len(own_x)
+        np.testing.assert_allclose(found.xx, exact[:4, :4], rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(found.yy, exact[4:, 4:], rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(found.xy, exact[:4, 4:], rtol=1e-9, atol=1e-9)
+
+
+def test_leaving_parts_out_holds_a_correlation_that_drawing_twice_lies_above() -> None:
+    """40 recordings of 5 sounds, 20 frames alike each: PWCCA rises when fewer of them are different."""
+    rng = np.random.default_rng(0)
+    into = 0.3 * rng.standard_normal((24, 30))
+
+    def heard() -> tuple[Array, Array]:
+        x = rng.standard_normal((5, 24)).repeat(20, axis=0) + 0.3 * rng.standard_normal((100, 24))
+        return x, x @ into + rng.standard_normal((5, 30)).repeat(20, axis=0)
+
+    def score(some: list[tuple[Array, Array]]) -> float:
+        x, y = (np.concatenate(views) for views in zip(*some, strict=True))
+        return cca.pwcca(cca.covariances(x, y))
+
+    sets = [[heard() for _ in range(40)] for _ in range(8)]
+    expected = float(np.mean([score(one) for one in sets]))
+    for one in sets:
+        value = score(one)
+        drawn = [score([one[place] for place in rng.integers(0, 40, 40)]) for _ in range(40)]
+        without = [score([piece for place, piece in enumerate(one) if place % 8 != part]) for part in range(8)]
+        assert min(drawn) > value
+        assert stats.jackknife(value, without).low < expected < stats.jackknife(value, without).high

@@ -152,3 +152,15 @@ def test_arranged_has_labels_by_frequency_and_codes_by_their_label_and_share() -
 def test_no_frames_at_all_are_refused() -> None:
     with pytest.raises(UserError, match="Expected codes of at least one frame, got none"):
         counting.vocabulary([Heard(np.zeros((0, 2), np.int64), np.zeros(0, np.int64))])
+
+
+def test_without_some_recordings_are_the_counts_of_the_others() -> None:
+    found, label_of = recordings()
+    left_out = np.arange(len(found)) % 3 == 0
+    used = counting.vocabulary([counting.heard(one) for one in found])
+    rest = counting.counted(counting.without(used, left_out), label_of, LABELS)
+    expected = counts_of([one for one, out in zip(found, left_out, strict=True) if not out], label_of[~left_out])
+    chosen = rest.frames.sum(axis=1) > 0
+    assert rest.codes[chosen].tolist() == expected.codes.tolist()
+    assert rest.frames[chosen].tolist() == expected.frames.tolist()
+    assert counting.summary(rest).pnmi == pytest.approx(counting.summary(expected).pnmi, abs=1e-12)

@@ -11,6 +11,7 @@ from earmark.analysis.stats import (
     Estimate,
     bootstrap,
     exact_interval,
+    jackknife,
     mean_over_seeds,
     paired_difference,
     percentile_interval,
@@ -211,3 +212,28 @@ def test_one_seed_is_its_own_mean() -> None:
     assert mean_over_seeds(np.array([0.5]), samples).interval == percentile_interval(samples[0], 0.5)
     with pytest.raises(DataError, match=r"got shapes \(2,\) and \(1, 40\)"):
         mean_over_seeds(np.zeros(2), samples)
+
+
+def test_the_jackknife_of_a_mean_is_its_t_interval() -> None:
+    values = rng().standard_normal(9)
+    without = [float(np.delete(values, place).mean()) for place in range(9)]
+    found = jackknife(float(values.mean()), without, over="9 clips")
+    expected = scipy.stats.t.interval(0.95, 8, loc=values.mean(), scale=scipy.stats.sem(values))
+    assert (found.low, found.high) == pytest.approx(expected, abs=1e-12)
+    assert found.method == "jackknife over 9 clips, 9 parts"
+
+
+def test_the_jackknife_covers_a_correlation_in_19_of_20_repetitions() -> None:
+    draws, covered = rng(1), 0
+    for _ in range(400):
+        x, noise = draws.standard_normal((2, 64))
+        y, parts = 0.6 * x + 0.8 * noise, np.arange(64) % 8
+        without = [float(np.corrcoef(x[parts != part], y[parts != part])[0, 1]) for part in range(8)]
+        low, high, *_ = jackknife(float(np.corrcoef(x, y)[0, 1]), without)
+        covered += low <= 0.6 <= high
+    assert 0.92 <= covered / 400 <= 0.98
+
+
+def test_the_jackknife_is_undefined_for_a_single_part_and_for_a_value_that_is() -> None:
+    for value, without in ((0.5, [0.5]), (0.5, []), (float("nan"), [0.1, 0.2]), (0.5, [0.1, float("nan")])):
+        assert np.isnan(jackknife(value, without).low)

@@ -16,7 +16,7 @@ from earmark.reports import analyses
 from earmark.reports.figures import Figure
 from tests.reports.drawings import drawn, texts
 
-ROW = LayerRow("a", 0, "layer 0", "pwcca", "smaller", 0.9, 0.1, 0.2, 1000, 5, 16, 16)
+ROW = LayerRow("a", 0, "layer 0", "pwcca", "smaller", 0.9, 0.85, 0.95, 0.1, 0.2, 1000, 5, 5, 16, 16)
 
 
 def layers_of(*rows: LayerRow, **other: Any) -> Layers:
@@ -31,7 +31,7 @@ def lines(name: str, *values: float | None, gaussians: float = 0.1, others: floa
 def codes_of(frames: np.ndarray, labels: tuple[str, ...]) -> Codes:
     counts = Counts(np.arange(len(frames))[:, None], labels, frames)
     said = counting.summary(counts)
-    return Codes(counts, (CodeRow("net", "set", "family", (0,), 9, 1024, said, said),), ())
+    return Codes(counts, (CodeRow("net", "set", "family", (0,), 9, 1024, said, said, {}, 1),), ())
 
 
 def pixels_of(figure: Figure) -> np.ndarray:

@@ -86,7 +86,7 @@ def test_of_one_task_the_overview_is_of_conditions_and_without_a_sweep_nothing_i
 def test_failures_are_listed_with_their_reasons(run: Run, tmp_path: Path) -> None:
     lost = Failure("folder", "<b>lost</b>", "lost.wav", "no <audio> in it")
     found = written(replace(run, failures=(lost,)), tmp_path)
-    assert "1 clips could not be scored; they are listed below." in found.text
+    assert "1 clip could not be scored: see below." in found.text
     assert "<b>lost</b> folder no <audio> in it" in found.text
 
 
@@ -183,7 +183,7 @@ def test_the_verb_prints_the_file_and_what_the_page_leaves_out(
     said = capsys.readouterr()
     assert end.value.code in (0, None)
     assert said.out == f"{tmp_path / 'a.html'}\n"
-    assert "note: 2 clips have a picture of what the model heard" in said.err
+    assert "note: A picture of what the model heard: 2 clips" in said.err
     assert parsed(tmp_path / "a.html").data["media"]
 
 
@@ -210,7 +210,7 @@ def test_tables_that_would_make_the_page_too_long_are_counted(run: Run, tmp_path
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(page, "MOST_CELLS", 1)
         text = written(many, tmp_path).text
-    assert "2 tables are left out of this page, which would be too long: `earmark table` prints them." in text
+    assert "Left out of this page, which would be too long: 2 tables. `earmark table` prints all." in text
 
 
 def test_without_jinja2_the_line_to_type_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

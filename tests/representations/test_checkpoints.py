@@ -144,3 +144,21 @@ def test_tensors_of_another_network_are_named() -> None:
     with pytest.raises(UserError, match="'x' is of another architecture: a, b, c differ in name or shape"):
         checkpoint.refuse_other_tensors(theirs, ours, "x")
     checkpoint.refuse_other_tensors(ours, ours, "x")
+
+
+def test_a_folder_of_checkpoints_names_the_newest(tmp_path: Path) -> None:
+    for number in (0, 300):
+        written(tmp_path / "run" / "checkpoints" / f"small-step-{number}")
+    for named in (tmp_path / "run", tmp_path / "run" / "checkpoints"):
+        with pytest.raises(
+            UserError, match=r"holds no network itself, but .* Write path:.*checkpoints/small-step-300$"
+        ):
+            earmark.load_representation(f"path:{named}")
+
+
+def test_weights_that_were_cut_off_are_said_to_be_damaged(tmp_path: Path) -> None:
+    written(tmp_path / "one")
+    whole = (tmp_path / "one" / "model.safetensors").read_bytes()
+    (tmp_path / "one" / "model.safetensors").write_bytes(whole[:1000])
+    with pytest.raises(UserError, match=r"model\.safetensors' is damaged: .* Copy or fetch it again"):
+        earmark.load_representation(f"path:{tmp_path / 'one'}")

@@ -120,7 +120,7 @@ def test_the_laws_are_kept(name: str) -> None:
 def test_the_cards_parameters_are_those_of_the_network(variant: str) -> None:
     card = crepe.CARDS[variant]
     with torch.device("meta"):
-        bare = Crepe(card, crepe.SIZES[variant.partition("-")[0]].channels)
+        bare = Crepe(crepe.CARDS[size := variant.partition("-")[0]], crepe.SIZES[size].channels)
     assert sum(parameter.numel() for parameter in bare.parameters()) == card.n_parameters
 
 
@@ -172,6 +172,41 @@ def test_a_pitch_between_two_bins_is_found_and_a_far_octave_ignored() -> None:
     hz = pitch_hz(torch.from_numpy(np.stack([bell, bell + octave]))[None])
     assert hz.shape == (1, 2)
     np.testing.assert_allclose(1200 * np.log2(hz.numpy() / 10.0), 4507.0, atol=1.0)
+
+
+def glide(first_hz: float, last_hz: float, seconds: float = 1.0) -> Tensor:
+    """Return a sine whose pitch rises evenly in cents."""
+    steps = np.arange(round(seconds * RATE)) / RATE
+    hz = first_hz * (last_hz / first_hz) ** (steps / seconds)
+    return torch.from_numpy((0.5 * np.sin(2 * np.pi * np.cumsum(hz) / RATE)).astype(np.float32))[None]
+
+
+def test_the_pitches_are_what_the_network_answers_frame_by_frame() -> None:
+    tracker = base.load("random:crepe-tiny-pitch-midi")
+    hz = base.load("random:crepe-tiny-pitch-hz")(sound())
+    midi = tracker(sound())
+    assert (tracker.card.name, tracker.card.dim) == ("random:crepe-tiny-pitch-midi", 1)
+    assert midi.shape == hz.shape == (*network()(sound()).shape[:3], 1)
+    assert isinstance(tracker, crepe.CrepePitch)
+    expected = pitch_hz(network().activation(sound()))[:, None, :, None]
+    torch.testing.assert_close(hz, expected)
+    torch.testing.assert_close(440 * 2 ** ((midi - 69) / 12), expected)
+
+
+def test_a_wheel_gives_the_pitches_the_networks_weights(home: Path) -> None:
+    put_wheel("crepe-tiny", drawn(published(crepe.SIZES["tiny"].channels)))
+    loaded, tracker = network("crepe-tiny"), base.load("crepe-tiny-pitch-hz")
+    assert tracker.card.weights_sha256 == loaded.card.weights_sha256
+    torch.testing.assert_close(tracker(sound())[0, 0, :, 0], pitch_hz(loaded.activation(sound()))[0])
+    assert conformance.broken_by_representation(tracker) == ()
+
+
+@pytest.mark.slow
+def test_the_mean_of_a_glide_is_higher_in_hertz_than_in_cents() -> None:
+    fetched("crepe-tiny")
+    in_hz, in_midi = (base.load(f"crepe-tiny-pitch-{unit}")(glide(220, 880)).mean() for unit in ("hz", "midi"))
+    assert float(440 * 2 ** ((in_midi - 69) / 12)) == pytest.approx(440, rel=0.02)
+    assert float(in_hz) == pytest.approx(660 / np.log(4), rel=0.02)
 
 
 def fetch_real(name: str) -> Crepe:

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 from earmark import places
 from earmark.bundles import archive
+from earmark.counted import counted
 from earmark.errors import UserError
 from earmark.experiment import ingredients, results
 from earmark.experiment import run as running
@@ -40,7 +41,7 @@ class Reproduction:
         found = {"Data and weights": self.data, "Software and machine": self.software, "Experiment file": self.config}
         blocks = [diff.listing(what, each) for what, each in found.items()]
         within = f" within {self.tolerance:g}" if self.tolerance else ""
-        verdict = f"Reproduced: all {self.numbers.n_rows} rows came out again{within}."
+        verdict = f"Reproduced: all {counted(self.numbers.n_rows, 'row')} came out again{within}."
         if not self.is_same:
             verdict = f"Not reproduced: {self._cause}."
         return "\n\n".join((*blocks, self.numbers.markdown, *self.notes, verdict))
@@ -86,7 +87,7 @@ def reproduce(
         store = None if from_store else Path(new)
         here = running.run(folder / archive.EXPERIMENT, run_id=name, jobs=jobs, device=device, store=store, quiet=quiet)
         rest = "the rest was in the store" if from_store else "nothing was taken from the store"
-        notes = [f"{here.jobs_done} jobs were computed here, {rest}."]
+        notes = [f"{counted(here.jobs_done, 'job')} computed here, {rest}."]
         if ingredients.read(folder) is None:
             notes.append("The bundle does not say what it was made of: audio, labels and weights are not compared.")
         return Reproduction(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from earmark.datasets._finding import counted
+from earmark.counted import counted
 from earmark.datasets._targets import groups_name_each, parted_groups
 from earmark.datasets.base import Dataset
 from earmark.nouns import Split

@@ -48,6 +48,7 @@ LIBRARIES = ("audiomentations", "fast-mp3-augment", "python-stretch", "pyroomaco
 FILE_PARAMS = ("ir_path", "sounds_path")
 SHORT = {"AddGaussianSNR": ("snr_db", "snr{}"), "Gain": ("gain_db", "gain{}"), "Mp3Compression": ("bitrate", "mp3-{}k")}
 SWEPT = re.compile(r"(?P<sweep>.+)@(?P<severity>-?\d+(\.\d+)?(e[-+]?\d+)?)", re.DOTALL)
+FREQUENCIES = ("cutoff_freq", "center_freq")
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 MP3_SHORTEST_S = 0.1
 
@@ -191,6 +192,7 @@ def _seeded(seed: int) -> Iterator[None]:
 
 
 def _transformed(step: Step, transform: Callable[..., Samples], samples: Samples, sample_rate: int) -> Samples:
+    _require_heard(step, sample_rate)
     run = functools.partial(_mp3, transform) if step.type == "Mp3Compression" else transform
     try:
         deformed = np.asarray(run(samples, sample_rate), np.float32)
@@ -204,6 +206,16 @@ def _transformed(step: Step, transform: Callable[..., Samples], samples: Samples
     if not np.isfinite(deformed).all():
         raise UserError(f"{step.type} with {dict(step.params)} made samples that are not finite.")
     return deformed
+
+
+def _require_heard(step: Step, sample_rate: int) -> None:
+    """Refuse a filter's frequency that audio of this rate cannot hold: audiomentations would move it without a word."""
+    for name, value in transforms.without_p(step.type, step.params).items():
+        if name.endswith(FREQUENCIES) and isinstance(value, int | float) and value >= sample_rate / 2:
+            raise UserError(
+                f"{step.type} with {name} = {value:g} Hz has nothing to work on: audio at {sample_rate} Hz ends at "
+                f"{sample_rate / 2:g} Hz. Give a frequency below that, or leave the step out."
+            )
 
 
 def _mp3(transform: Callable[..., Samples], samples: Samples, sample_rate: int) -> Samples:

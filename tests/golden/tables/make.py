@@ -76,8 +76,10 @@ def grids() -> Mapping[str, tuple[Grid, ...]]:
         folder = Path(place)
         results.write_rows(folder, list(rows()))
         costs.add(folder, [SPEED, replace(SPEED, representation="mert-v1-95m", n_parameters=94_371_712, seconds=900.0)])
-        names = (*layouts.LAYOUTS, tabling.COST)
-        return {name: tabling.tables(folder, preset=name, is_tied=_is_tied, deviations=True) for name in names}
+        of_scores = {
+            name: tabling.tables(folder, preset=name, is_tied=_is_tied, deviations=True) for name in layouts.LAYOUTS
+        }
+        return {**of_scores, tabling.COST: tabling.tables(folder, preset=tabling.COST)}
 
 
 def _is_tied(best: Result, other: Result) -> bool:

@@ -1,5 +1,6 @@
 """What is timed against each other computes one thing."""
 
+import random
 from dataclasses import replace
 
 import torch
@@ -31,7 +32,7 @@ def test_what_is_timed_at_base_is_the_published_size() -> None:
 
 
 def test_spans_drawn_in_turn_hide_exactly_the_quota() -> None:
-    drawn = bench.drawn_in_turn(40, 300, BASE, bench.random.Random(3))
+    drawn = bench.drawn_in_turn(40, 300, BASE, random.Random(3))
 
     assert drawn.hidden.shape == (40, 150)
     for hidden, visible in zip(drawn.hidden, drawn.visible, strict=True):

@@ -14,6 +14,7 @@ from earmark.representations.wav2vec2.mel_task import MelTask, field_samples
 from earmark.representations.wav2vec2.objective import Wav2Vec2
 from earmark.representations.wav2vec2.settings import BASE, MEL_TINY, TINY, Mel, Settings
 from earmark.training import systems
+from earmark.training.systems import Wav2Vec2System
 from tests.representations.wav2vec2 import reference
 
 N_SAMPLES = 24000
@@ -141,6 +142,7 @@ def test_it_is_learnt_better_than_the_mean_of_each_band() -> None:
 
 def test_a_file_can_ask_for_it_and_a_checkpoint_holds_nothing_of_it() -> None:
     system = systems.find("wav2vec2-tiny", {"mel": {"alone_steps": 240, "weight": 1}})
+    assert isinstance(system, Wav2Vec2System)
     assert system.settings.mel == Mel(240, 1.0)
     objective = system.build(0)
     assert any(name.startswith("mel.") for name in objective.state_dict())
