@@ -19,10 +19,15 @@ from earmark.representations.logmel import CARD
 
 
 def of_every_file() -> Iterator[str]:
-    """Yield, of each file with cards, what needs no weights: random ones of its tiny variants, or what has none."""
+    """Yield, of each file with cards, what needs no weights: random ones of its tiny variants, or what has none.
+
+    Not what a network answers (a pitch): with random weights it answers the same to any sound.
+    """
     for name in lookup.names("representations"):
         module = lookup.find("representations", name).module
-        tiny = [variant for variant in module.CARDS if "tiny" in variant.split("-")]
+        tiny = [
+            variant for variant in module.CARDS if "tiny" in variant.split("-") and "pitch" not in variant.split("-")
+        ]
         yield from (f"random:{name}-{variant}" for variant in tiny)
         if not tiny and module.CARDS:
             yield name

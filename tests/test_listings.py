@@ -72,7 +72,7 @@ def test_the_page_of_datasets_is_the_one_that_the_cards_make() -> None:
 def test_the_page_names_every_split_with_its_origin() -> None:
     text = page.markdown()
     for name, card in names.every().items():
-        for split in card.splits:
+        for split in card.splits if card.status != "your own" else ():
             assert f"| {name.partition(':')[0]} | `{split.name}` |" in text
 
 

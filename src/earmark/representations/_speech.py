@@ -121,14 +121,15 @@ def load(family: Family, variant: str) -> Speech:
 def quantiser(state: Mapping[str, Tensor], network: nn.Module) -> Quantiser | None:
     """Return what chooses codes from a published state with pre-training heads; None where it has no quantiser.
 
-    `network` has the settings: the number of groups is not to be seen in the tensors. Raises UserError for a quantiser
-    that is not of its network.
+    `network` has the settings: the number of groups is not to be seen in the tensors. UniSpeech-SAT's, which is not of
+    the width of its convolutions, transformers never runs: it gives none. Raises UserError for a quantiser that is not
+    of its network.
     """
     found = [state.get(f"{QUANTISER}{name}") for name in ("weight", "bias")]
-    if any(one is None for one in found):
+    config: Any = network.config
+    if any(one is None for one in found) or config.model_type == "unispeech-sat":
         return None
     weight, bias = (cast(Tensor, one).float() for one in found)
-    config: Any = network.config
     expected = (config.num_codevector_groups * config.num_codevectors_per_group, config.conv_dim[-1])
     if tuple(weight.shape) != expected or tuple(bias.shape) != expected[:1]:
         raise UserError(
