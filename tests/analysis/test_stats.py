@@ -237,3 +237,10 @@ def test_the_jackknife_covers_a_correlation_in_19_of_20_repetitions() -> None:
 def test_the_jackknife_is_undefined_for_a_single_part_and_for_a_value_that_is() -> None:
     for value, without in ((0.5, [0.5]), (0.5, []), (float("nan"), [0.1, 0.2]), (0.5, [0.1, float("nan")])):
         assert np.isnan(jackknife(value, without).low)
+
+
+def test_a_jackknife_stays_within_what_is_possible() -> None:
+    free = jackknife(0.9, [0.7, 1.0, 0.8, 1.0])
+    bound = jackknife(0.9, [0.7, 1.0, 0.8, 1.0], bounds=(0.0, 1.0))
+    assert free.high > 1.0
+    assert (bound.low, bound.high) == (max(free.low, 0.0), 1.0)

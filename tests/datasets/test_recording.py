@@ -163,3 +163,12 @@ def test_marks_name_files_and_not_tracks(folder: Path) -> None:
     renamed = [replace(track, id=f"other {track.id}", start=0) for track in tracks]
     assert _corpora.marks(renamed) == _corpora.marks(tracks)
     assert len(_corpora.marks(tracks).split()) == 6
+
+
+def test_of_copies_in_a_folder_the_first_is_kept_and_the_others_are_counted(folder: Path) -> None:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    (folder / "zz_copy").mkdir()
+    (folder / "zz_copy" / files[0].name).write_bytes(files[0].read_bytes())
+    found = names.load("recording", folder)
+    assert not [clip for clip in found.clips if "zz_copy" in clip.id]
+    assert "copies of another track, and left out: 1 tracks" in found.notes

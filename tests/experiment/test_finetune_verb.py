@@ -22,6 +22,7 @@ from earmark import cli
 from earmark.errors import DataError, SpecError, UserError
 from earmark.experiment import results
 from earmark.experiment.finetune import Finetuned, finetune
+from earmark.experiment.jobs import PROBE, SCORE
 from earmark.runs import compare, predictions
 from tests.miniatures import annotated_vocalset, nsynth
 from tests.test_run import make_tones
@@ -89,6 +90,7 @@ def test_what_comes_out_is_a_run_with_networks_and_predictors(config: Path, tmp_
     assert len(card["curve"]) == card["epochs"] == 3
     assert card["validation_loss"] == min(one["valid_loss"] for one in card["curve"])
     assert (card["n_train"], card["n_valid"]) == (12, 6)
+    assert len(card["heard"].split()) == 18, "a mark for each file that was learnt from or validated on"
     assert {one["metric"] for one in card["test"]} >= {"accuracy"}
     assert all(one["ci_low"] <= one["value"] <= one["ci_high"] for one in card["test"] if one["ci_low"] is not None)
     data = [json.loads(line) for line in (folder / "data.jsonl").read_text().splitlines()]
@@ -121,6 +123,26 @@ def test_the_scores_are_those_of_the_fine_tuned_network_by_hand(config: Path, au
         samples = earmark.audio.read(audio / clip, 16000).samples
         vector = network(torch.from_numpy(samples)[None], (3,))[0, 0].double().mean(0).float()
         assert probe.predict(vector.numpy()[None, None])[0] == pytest.approx(np.array(scores), abs=1e-6)
+
+
+def told(answer: Path) -> dict[str, object]:
+    """Return an answer of the store but for how long it took."""
+    found: dict[str, object] = json.loads(answer.read_bytes())
+    return found | {"seconds": 0}
+
+
+def test_the_heads_that_are_scored_are_those_of_these_networks(config: Path, tmp_path: Path) -> None:
+    """What another device or other threads made has the same key, and the store may hold it and its answers."""
+    made(config, tmp_path / "first")
+    store = tmp_path / "home" / "store"
+    heads = sorted((store / "probes").rglob(f"*{PROBE}"))
+    own = [path.read_bytes() for path in heads]
+    answers = {path: told(path) for path in (store / "scores").rglob(f"*{SCORE}")}
+    for path in (*heads, *answers):
+        path.write_bytes(heads[0].read_bytes() if path in heads else b"{}")
+    made(config, tmp_path / "again")
+    assert [path.read_bytes() for path in heads] == own
+    assert {path: told(path) for path in answers} == answers
 
 
 def test_tables_and_comparisons_read_the_run(config: Path) -> None:

@@ -93,3 +93,23 @@ def test_what_cannot_be_read_is_refused() -> None:
         read().predict(np.zeros((2, 1, 3), np.float32))
     with pytest.raises(DataError, match="frequencies above 0 Hz"):
         read("hz").predict(np.zeros((2, 1, 1), np.float32))
+
+
+def test_half_a_semitone_is_within_fifty_cents_on_either_side() -> None:
+    midi = np.arange(30, 80)
+    classes = tuple(map(str, midi))
+    for apart in (-0.5, 0.5):
+        scores = read_scores(midi + apart, classes).astype(np.float32)
+        found = measure(CENTS[50], "pitch", np.arange(50), scores, classes)
+        assert found.averages["micro"][0] == 1.0
+
+
+def test_the_classes_near_what_was_read_are_the_likelier() -> None:
+    scores = read_scores(np.array([61.2]), ("40", "60", "61", "62", "80"))[0]
+    assert np.argsort(-scores).tolist() == [2, 3, 1, 4, 0]
+
+
+def test_margins_of_a_classifier_are_no_reading() -> None:
+    margins = np.array([[-1.3, 2.4, -2.2, -1.1, -1.7]])
+    found = measure(CENTS[50], "pitch", np.array([1]), margins, CLASSES)
+    assert found.averages["micro"][0] == 1.0

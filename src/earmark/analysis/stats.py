@@ -139,14 +139,20 @@ def bootstrap(
     return Estimate(float(value[0]), samples, interval)
 
 
-def jackknife(value: float, without: Sequence[float], level: float = LEVEL, over: str = "") -> Interval:
+def jackknife(
+    value: float,
+    without: Sequence[float],
+    level: float = LEVEL,
+    over: str = "",
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+) -> Interval:
     """Return the interval of a value from what it is `without` each of some parts, equally large, of what it is of.
 
     The value ± t of (parts − 1) degrees of freedom · its standard error, which is √((parts − 1) / parts · Σ (without −
     their mean)²). For values that rise when clips are drawn twice, such as canonical correlations and mutual
     information of few frames: a bootstrap would be of higher values, this leaves out and doubles nothing. Undefined
-    (NaN) for fewer than two parts, and where a value is. Source: Efron and Tibshirani 1993, "An Introduction to the
-    Bootstrap", §11.5, eq. 11.5, with parts in place of single clips.
+    (NaN) for fewer than two parts, and where a value is. Cut at `bounds`, beyond which no value lies. Source: Efron and
+    Tibshirani 1993, "An Introduction to the Bootstrap", §11.5, eq. 11.5, with parts in place of single clips.
     """
     _check_level(level)
     n, found = len(without), np.asarray(without, float)
@@ -155,7 +161,7 @@ def jackknife(value: float, without: Sequence[float], level: float = LEVEL, over
         return Interval(np.nan, np.nan, level, method)
     error = np.sqrt((n - 1) / n * np.square(found - found.mean()).sum())
     reach = float(stdtrit(n - 1, (1 + level) / 2) * error)
-    return Interval(value - reach, value + reach, level, method)
+    return Interval(max(value - reach, bounds[0]), min(value + reach, bounds[1]), level, method)
 
 
 def paired_difference(a: Estimate, b: Estimate, level: float = LEVEL, over: str = "") -> Estimate:

@@ -26,7 +26,8 @@ from earmark.representations.base import Representation
 from earmark.representations.embed import device_of, segments
 
 Array = np.ndarray
-WITH_INTERVAL = ("label_purity", "code_purity", "information_bits", "pnmi")
+WITH_INTERVAL = {"label_purity": 1.0, "code_purity": 1.0, "information_bits": np.inf, "pnmi": 1.0}
+"""What gets an interval, and its highest value."""
 TOGETHER = 2
 """So many groups are one code when nothing else is asked: wav2vec 2.0 has two. Of a codec's the first leads."""
 
@@ -126,7 +127,8 @@ def _intervals(
     left = [counting.without(used, part_of == part) for part in each]
     summaries = [counting.summary(counting.counted(some, label_of, labels)) for some in left]
     return {
-        name: stats.jackknife(getattr(found, name), [getattr(one, name) for one in summaries]) for name in WITH_INTERVAL
+        name: stats.jackknife(getattr(found, name), [getattr(one, name) for one in summaries], bounds=(0.0, highest))
+        for name, highest in WITH_INTERVAL.items()
     }
 
 

@@ -240,7 +240,7 @@ def _rows(
         value = cca.measured(both, measure, weighting)
         left = [every[:part] + every[part + 1 :] for part in range(len(every))] if len(every) > 1 else []
         without = [cca.measured(cca.together(some, REFERENCE, place), measure, weighting) for some in left]
-        interval = stats.jackknife(value, without)
+        interval = stats.jackknife(value, without, bounds=(0.0, 1.0))
         yield LayerRow(
             representation=name,
             layer=layer,

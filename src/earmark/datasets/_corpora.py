@@ -91,6 +91,6 @@ def heard(folder: Path) -> frozenset[str]:
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"'{folder / CARD}' does not say which tracks were heard ({error!r}): an older earmark wrote it. Name the "
-            "corpus that it was trained on instead."
+            f"'{folder / CARD}' does not say which tracks were heard ({error!r}): an older earmark wrote it, or the "
+            "network that it began as does not say. Name the corpus that it was trained on instead."
         ) from error

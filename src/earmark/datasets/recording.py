@@ -10,6 +10,7 @@ A network must not have been trained on the tracks. `recording:FOLDER` leaves ou
 was trained or validated on, or all tracks of the corpus in FOLDER, known by the hash of their files.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -96,9 +97,20 @@ def _of_folder(root: Path, marked: bool, notes: list[str]) -> Iterator[Stretch]:
     if lengths.failures:
         first = lengths.failures[0]
         notes.append(f"cannot be opened, and left out: {len(lengths.failures)}, such as {first.clip} ({first.reason})")
-    for clip in (one for one in listed.clips if one.id in lengths.seconds):
-        mark = file_sha256(clip.path)[: _corpora.MARK_DIGITS] if marked else ""
+    clips = [one for one in listed.clips if one.id in lengths.seconds]
+    n_of_size = Counter(clip.path.stat().st_size for clip in clips)
+    seen, n_copies = set[str](), 0
+    for clip in clips:
+        # A file of a size of its own is a copy of none.
+        sha256 = file_sha256(clip.path) if marked or n_of_size[clip.path.stat().st_size] > 1 else clip.id
+        if sha256 in seen:
+            n_copies += 1
+            continue
+        seen.add(sha256)
+        mark = sha256[: _corpora.MARK_DIGITS] if marked else ""
         yield Stretch(clip.id, clip.path, 0.0, lengths.seconds[clip.id], mark)
+    if n_copies:
+        notes.append(f"copies of another track, and left out: {n_copies} tracks")
 
 
 def _pieces(tracks: Iterable[Stretch], part: str) -> Iterator[Clip]:

@@ -220,7 +220,7 @@ class _Work:
             **{one.representation: Facts.of(one.representation) for one in tuned},
         }
         self.keys = replace(self.keys, facts=here)
-        tuning.keep_heads(self.prepared.store, networks)
+        is_another = tuning.keep_heads(self.prepared.store, networks)
         for one in tuned:
             choice = tuning.heard_by(self.choice, one)
             for subject in self.subjects:
@@ -229,7 +229,7 @@ class _Work:
         make = partial(tuning.scoring, self.prepared, self.block, keys=self.keys, failed=failed)
         made = {place: [make(base, some) for some in by_mode] for place, base in enumerate(bases)}
         answers = tuning.answer(self.prepared.experiment, self.block, bases, made)
-        tuning.score(self.prepared.store, answers, engine, self.quiet)
+        tuning.score(self.prepared.store, answers, engine, self.quiet, force=is_another)
         self.prepared.store.refresh()
         return self._written(answers, failed, networks)
 

@@ -19,11 +19,11 @@ def notes(subjects: Mapping[Block, Sequence[Subject]], hash_of: Callable[[Placed
 
     Of the task `recording` also where the card does not say. `hash_of` gives the sha256 of a clip's file.
     """
-    marks_of = cache(_marks)
+    known_of = cache(marks_of)
     for block, found in subjects.items():
-        heard = {part.name: marks_of(part.name) for one in block.representations for part in one.parts}
+        heard = {part.name: known_of(part.name) for one in block.representations for part in one.parts}
         for subject in found if any(one != frozenset() for one in heard.values()) else ():
-            marks = {_mark(one, hash_of): one for one in subject.test}
+            marks = {mark_of(one, hash_of): one for one in subject.test}
             where = f"{subject.task.name} on {subject.dataset}"
             for name, known in heard.items():
                 if known is None and subject.dataset.startswith(RECORDING):
@@ -35,7 +35,7 @@ def notes(subjects: Mapping[Block, Sequence[Subject]], hash_of: Callable[[Placed
                     )
 
 
-def _marks(name: str) -> frozenset[str] | None:
+def marks_of(name: str) -> frozenset[str] | None:
     """Return the marks of what a checkpoint of ours heard; none of any other representation, None where not told."""
     if not name.startswith("path"):
         return frozenset()
@@ -47,7 +47,8 @@ def _marks(name: str) -> frozenset[str] | None:
     return None if said is None else frozenset(str(said).split())
 
 
-def _mark(placed: Placed, hash_of: Callable[[Placed], str]) -> str:
+def mark_of(placed: Placed, hash_of: Callable[[Placed], str]) -> str:
+    """Return the mark of the file that a clip is of; of a corpus' samples, that of the file its track was read from."""
     clip = placed.clip
     if clip.path.name == _corpora.SAMPLES and _corpora.is_corpus(clip.path.parent):
         return _of_tracks(clip.path.parent)[clip.group or ""]

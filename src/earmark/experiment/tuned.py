@@ -183,19 +183,26 @@ def answer(
     ]
 
 
-def score(store: Store, scorings: Sequence[Scoring], engine: Local, quiet: bool) -> None:
-    """Score what the store has no answer for."""
-    left = [one for one in map(partial(planning.unscored, store=store, force=False), scorings) if one.conditions]
+def score(store: Store, scorings: Sequence[Scoring], engine: Local, quiet: bool, force: bool = False) -> None:
+    """Score what the store has no answer for, or everything."""
+    left = [one for one in map(partial(planning.unscored, store=store, force=force), scorings) if one.conditions]
     with bar("score", sum(len(one.conditions) for one in left), quiet) as shown:
         for done in engine.map(left, work.score_probe):
             shown.advance(done.items)
 
 
-def keep_heads(store: Store, networks: Sequence[Tuned]) -> None:
-    """Give the store the heads, where scoring looks for them."""
+def keep_heads(store: Store, networks: Sequence[Tuned]) -> bool:
+    """Give the store the heads, where scoring looks for them; say whether one took the place of another.
+
+    A key says what was asked for. Another device, or other threads, make another network and head of it, and answers of
+    the one before are not theirs.
+    """
+    is_another = False
     for one in networks:
-        if store.file(probe_folders.PROBES, one.key, PROBE) is None:
-            store.put_file(probe_folders.PROBES, one.key, PROBE, one.head.read_bytes())
+        head, there = one.head.read_bytes(), store.file(probe_folders.PROBES, one.key, PROBE)
+        is_another |= there is not None and there.read_bytes() != head
+        store.put_file(probe_folders.PROBES, one.key, PROBE, head)
+    return is_another
 
 
 def device_name(asked: devices.Device) -> str:

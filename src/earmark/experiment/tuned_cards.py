@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from earmark import identity
+from earmark.datasets._corpora import HEARD
+from earmark.experiment import heard
 from earmark.experiment.keys import Keys
 from earmark.experiment.pairings import Pairing
 from earmark.experiment.study import Study
@@ -25,7 +27,10 @@ def about(one: Tuned, pairing: Pairing, prepared: Study) -> dict[str, object]:
     names = dict.fromkeys(placed.dataset for placed in (*subject.train, *subject.valid))
     licences = [f"data: {prepared.cards[name].licence}" for name in names]
     learnt = f"{card.trained_on}; then {', '.join(names)} ({len(pairing.train.clips):,} clips)"
-    return {
+    before = heard.marks_of(pairing.choice.name)
+    own = {heard.mark_of(placed, prepared.keys.hash_of) for placed in (*pairing.train.clips, *pairing.valid.clips)}
+    known: dict[str, object] = {} if before is None else {HEARD: " ".join(sorted(before | own))}
+    return known | {
         "started_from": {name: getattr(card, name) for name in STARTED_FROM},
         "trained_on": card.trained_on if one.recipe.mode == "linear" else learnt,
         "objective": f"{subject.task.name}, fine-tuned: {one.recipe.mode}",

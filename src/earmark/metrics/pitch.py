@@ -12,6 +12,7 @@ from earmark.metrics.base import Array, Scores, Weights
 from earmark.metrics.classes import mean_by_class
 
 UNREAD = -1.0
+_SCORE_ROUNDING, _MIDI_DECIMALS = 1e-3, 5  # a reading is kept in float32, which costs it up to 4e-4 cents
 _ROUNDING_CENTS = 1e-6  # what a frequency in float64 loses on its way through Hz is below 1e-9
 
 
@@ -23,12 +24,13 @@ def hz_of_midi(midi: Num[Array, "..."]) -> Float[Array, "..."]:
 def read_scores(midi: Float[Array, " clips"], classes: tuple[str, ...]) -> Float[Array, "clips classes"]:
     """Return pitches that were read, not predicted by a probe, as scores of classes, none of their cents lost.
 
-    The nearest class has the frequency that was read, divided by its own; every other has −1, which no probability
-    is. A pitch beyond the classes is that of the last of them to whoever asks for classes alone.
+    The nearest class has the frequency that was read, divided by its own; every other has −1 and less, by semitones,
+    which no probability is: the nearer it is, the higher. A pitch beyond the classes is that of the last of them to
+    whoever asks for classes alone.
     """
     apart = np.asarray(midi, float)[:, None] - _midi_numbers(classes)
     nearest = np.abs(apart).argmin(axis=1)
-    scores = np.full(apart.shape, UNREAD)
+    scores: np.ndarray = UNREAD - np.abs(apart)
     rows = np.arange(len(apart))
     scores[rows, nearest] = 2.0 ** (apart[rows, nearest] / 12)
     return scores
@@ -114,11 +116,21 @@ def _frequencies(
     target_hz: Float[Array, " clips"] | None,
 ) -> tuple[Float[Array, " clips"], Float[Array, " clips"]]:
     """Return the true and the predicted frequency of each clip in Hz; a reading's is exact (see `read_scores`)."""
-    hz = hz_of_midi(_midi_numbers(classes))
-    best = predictions.max(axis=1)
-    is_read = (best > 0) & ((predictions == UNREAD).sum(axis=1) == len(classes) - 1)
-    guess_hz = hz[predictions.argmax(axis=1)] * np.where(is_read, best, 1.0)
-    return hz[targets] if target_hz is None else target_hz, guess_hz
+    midi = _midi_numbers(classes)
+    guess, best = midi[predictions.argmax(axis=1)], predictions.max(axis=1).astype(float)
+    read = np.round(guess + 12 * np.log2(np.where(best > 0, best, 1.0)), _MIDI_DECIMALS)
+    guess_hz = hz_of_midi(np.where(_is_read(predictions, read, midi), read, guess))
+    return hz_of_midi(midi)[targets] if target_hz is None else target_hz, guess_hz
+
+
+def _is_read(
+    predictions: Float[Array, "clips classes"], midi: Float[Array, " clips"], classes: Int[Array, " classes"]
+) -> Bool[Array, " clips"]:
+    """Return which rows are as `read_scores` makes them of these pitches: what no probe says by chance."""
+    expected = UNREAD - np.abs(midi[:, None] - classes)
+    n_alike = (np.abs(predictions - expected) < _SCORE_ROUNDING).sum(axis=1)
+    is_read: np.ndarray = (n_alike == len(classes) - 1) & (len(classes) > 1)
+    return is_read
 
 
 def _midi_numbers(classes: tuple[str, ...]) -> Int[Array, " classes"]:
