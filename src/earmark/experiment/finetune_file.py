@@ -18,12 +18,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from earmark.errors import UserError, hint
 from earmark.experiment import spec
 from earmark.experiment._choices import Experiment
 from earmark.training.finetune import recipe as recipes
 from earmark.training.finetune.recipe import Keep, Precision, Recipe
-from earmark.written import misfit, places
+from earmark.written import misfit, shipped
 from earmark.written.misfit import Form
 from earmark.written.places import Item
 from earmark.written.shapes import Shape
@@ -140,16 +139,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Asked:
 
     Raises SpecError with file:line:column ("--set" for an override), UserError when there is no file.
     """
-    shipped = SHIPPED / f"{path.stem}.yml"
-    is_bare = not path.exists() and path.name == str(path) and shipped.is_file()
-    if not path.exists() and not is_bare:
-        names = sorted(one.stem for one in SHIPPED.glob("*.yml"))
-        raise UserError(
-            f"Expected {WHAT} file at '{path}', there is none.{hint(path.stem, names)} Shipped: {', '.join(names)}."
-        )
-    root = places.read(shipped if is_bare else path, (), WHAT)
-    for number, text in enumerate(overrides, start=1):
-        places.override(root, text, number, {})
+    root = shipped.read(path, SHIPPED, overrides, WHAT)
     shape = misfit.fitted(root, FORM)
     found = _recipes(shape, root)
     asked = spec.of_item(_experiment(shape, root), path)

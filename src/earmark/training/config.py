@@ -19,13 +19,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from earmark.errors import UserError, hint
 from earmark.training import systems
 from earmark.training.coded import FRONT
 from earmark.training.recipe import Adam, Precision, Recipe
 from earmark.training.schedules import Kind, Schedule
 from earmark.training.systems import EncodecMAESystem, System
-from earmark.written import misfit, places
+from earmark.written import misfit, places, shipped
 from earmark.written.misfit import Form
 from earmark.written.shapes import Shape
 
@@ -153,16 +152,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Pretraining:
 
     Raises SpecError with file:line:column ("--set" for an override), UserError when there is no file.
     """
-    shipped = SHIPPED / f"{path.stem}.yml"
-    is_bare = not path.exists() and path.name == str(path) and shipped.is_file()
-    if not path.exists() and not is_bare:
-        names = sorted(one.stem for one in SHIPPED.glob("*.yml"))
-        raise UserError(
-            f"Expected {WHAT} file at '{path}', there is none.{hint(path.stem, names)} Shipped: {', '.join(names)}."
-        )
-    root = places.read(shipped if is_bare else path, (), WHAT)
-    for number, text in enumerate(overrides, start=1):
-        places.override(root, text, number, {})
+    root = shipped.read(path, SHIPPED, overrides, WHAT)
     return _meant(misfit.fitted(root, FORM), root)
 
 
