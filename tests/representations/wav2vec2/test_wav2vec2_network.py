@@ -133,3 +133,27 @@ def test_a_folder_of_the_mel_variant_is_read_by_path(tmp_path: Path) -> None:
         expected = ours._model.wav2vec2(_speech.zero_mean_unit_variance(segments)).last_hidden_state
     torch.testing.assert_close(read(segments)[:, -1], expected, rtol=0, atol=1e-5)
     assert read.card.min_samples == 1024
+
+
+def test_the_first_convolution_keeps_nothing_for_backward_and_its_gradient_is_the_same() -> None:
+    convolutions = Wav2Vec2(reference.miniature()).network.get_submodule("wav2vec2.feature_extractor")
+    first, audio = convolutions.get_submodule("conv_layers.0"), reference.music(2, 4000)
+
+    def step() -> tuple[int, list[Tensor]]:
+        kept: list[int] = []
+
+        def keep(one: Tensor) -> Tensor:
+            kept.append(one.numel())
+            return one
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda one: one):
+            heard = convolutions(audio)
+        convolutions.zero_grad()
+        torch.autograd.backward(heard.square().sum())
+        return sum(kept), [one.grad.clone() for one in convolutions.parameters() if one.grad is not None]
+
+    inside, gradients = step()
+    first.gradient_checkpointing = False  # type: ignore[assignment] # transformers' own flag
+    whole, plain = step()
+    assert inside < 0.7 * whole
+    assert all(torch.equal(a, b) for a, b in zip(gradients, plain, strict=True))

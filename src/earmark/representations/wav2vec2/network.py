@@ -1,10 +1,12 @@
 """The network that learns: transformers' Wav2Vec2ForPreTraining, with the weights that the paper's code starts from."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from earmark import identity
 from earmark.representations import _weights
@@ -28,6 +30,8 @@ def build(settings: Settings, seed: int) -> nn.Module:
         mel.fit(made.wav2vec2, settings.network)
     _start_positions(made.wav2vec2.encoder.pos_conv_embed.conv, generator)
     made.wav2vec2.feature_extractor._requires_grad = False  # else it asks for the gradient of the audio itself
+    if not isinstance(made.wav2vec2.feature_extractor, mel.MelFrontEnd):
+        _compute_again(made.wav2vec2.feature_extractor.conv_layers[0])
     network: nn.Module = made
     return network
 
@@ -43,6 +47,12 @@ def config(settings: Settings) -> dict[str, object]:
         "contrastive_logits_temperature": settings.logit_temperature,
         "diversity_loss_weight": settings.diversity_weight,
     }
+
+
+def _compute_again(layer: Any) -> None:
+    """Let backward compute a layer's inner values again. The first layer's are the largest and the cheapest of all."""
+    layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
+    layer.gradient_checkpointing = True
 
 
 def _start_positions(conv: nn.Module, generator: torch.Generator) -> None:
