@@ -40,6 +40,7 @@ LANES: dict[str, Callable[[], str]] = {
     "slurm": lambda: _lacks("submitit"),
     "mirdata": lambda: _lacks("mirdata"),
     "onnx": lambda: _lacks("onnxruntime"),
+    "worker": lambda: _lacks("ensurepip"),
     "tex": lambda: _lacks_program("TeX", "tectonic", "pdflatex"),
     "gpu": _lacks_device,
 }

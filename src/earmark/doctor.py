@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 from earmark import __version__, places
+from earmark.errors import EarmarkError
+from earmark.representations import _worker_file
+from earmark.representations._worker_file import WorkerFile
+from earmark.representations._worker_process import Process
 
 CORE = ("numpy", "torch", "soundfile", "soxr", "audiomentations", "fast-mp3-augment", "mir_eval", "polars")
 POISON = ("torchaudio", "torchcodec")
@@ -34,6 +38,7 @@ def examine() -> tuple[Finding, ...]:
         _device(),
         *map(_folder, (places.home(), places.runs_folder())),
         _ffmpeg(),
+        *map(_worker, _worker_file.every_shipped()),
     )
 
 
@@ -82,3 +87,18 @@ def _ffmpeg() -> Finding:
     if shutil.which("ffmpeg"):
         return Finding("ok", "ffmpeg is there: M4A, AAC and WMA can be read")
     return Finding("ok", "no ffmpeg: WAV, FLAC, OGG, Opus, MP3 and AIFF can be read; M4A, AAC and WMA need it")
+
+
+def _worker(file: WorkerFile) -> Finding:
+    """Say what another Python has that a shipped worker's file asks for; of one that is not there, how it is made."""
+    environment, name = file.environment, f"worker {file.stem}"
+    if not environment.is_here:
+        recipe = environment.recipe
+        return Finding("ok", f"{name}: not made here; it needs a Python of its own. Type:\n  {recipe}")
+    try:
+        process = Process(name, environment, file.folder, file.memory_bytes)
+    except EarmarkError as error:
+        return Finding("warning", f"{name}: {error}")
+    process.close()
+    versions = ", ".join(f"{package} {version}" for package, version in process.hello["packages"].items())
+    return Finding("ok", f"{name}: {process.hello['python']}, {versions}")

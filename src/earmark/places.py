@@ -10,7 +10,7 @@ from earmark.errors import UserError
 
 
 def home() -> Path:
-    """Return EARMARK_HOME, or the platform's cache folder: holds data/, weights/ and store/."""
+    """Return EARMARK_HOME, or the platform's cache folder: holds data/, weights/, environments/ and store/."""
     given = os.environ.get("EARMARK_HOME")
     return Path(given).expanduser() if given else Path(platformdirs.user_cache_dir("earmark"))
 
@@ -23,6 +23,11 @@ def data_folder(name: str) -> Path:
 def weights_folder(name: str) -> Path:
     """Return the folder that holds the weights of one representation."""
     return home() / "weights" / name
+
+
+def environment_folder(name: str) -> Path:
+    """Return the folder of another Python's virtual environment, which a user makes for a worker."""
+    return home() / "environments" / name
 
 
 def store_folder() -> Path:

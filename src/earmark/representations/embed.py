@@ -114,7 +114,8 @@ class Loop(Generic[Tag]):
 
     Segments wait until there are `batch` of one length, of whichever clips, and go through together: with 1 nothing
     waits. Where the device's memory does not hold a batch, `batch` is halved for good. `audio_s` is the length of
-    the finished clips in seconds; `seconds` what the forward passes took: CPU time, on a GPU time that went by.
+    the finished clips in seconds; `seconds` what the forward passes took: CPU time, but time that went by on a GPU and
+    where another process computes (`is_elsewhere`).
     """
 
     def __init__(
@@ -131,7 +132,8 @@ class Loop(Generic[Tag]):
         self.device = device_of(representation)
         self.batch, self.audio_s, self.seconds = batch, 0.0, 0.0
         self._segments = segment_s, segment_hop_s
-        self._clock = time.process_time if self.device.type == "cpu" else time.perf_counter
+        is_here = self.device.type == "cpu" and not getattr(representation, "is_elsewhere", False)
+        self._clock = time.process_time if is_here else time.perf_counter
         self._waiting: dict[int, list[_Waiting[Tag]]] = {}
         self._n_waiting = 0
 

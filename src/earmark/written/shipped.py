@@ -13,8 +13,8 @@ def read(path: Path, shipped: Path, overrides: Sequence[str], what: str) -> plac
     Raises SpecError with file:line:column ("--set" for an override), UserError when there is no file.
     """
     ours = shipped / f"{path.stem}.yml"
-    is_bare = not path.exists() and path.name == str(path) and ours.is_file()
-    if not path.exists() and not is_bare:
+    is_bare = not path.is_file() and path.name == str(path) and ours.is_file()
+    if not path.is_file() and not is_bare:
         names = sorted(one.stem for one in shipped.glob("*.yml"))
         raise UserError(
             f"Expected {what} file at '{path}', there is none.{hint(path.stem, names)} Shipped: {', '.join(names)}."
