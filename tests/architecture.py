@@ -18,7 +18,7 @@ LINES = (
     ("cli", "serve"),
     (FACE,),
     ("show", "doctor"),
-    ("bundles",),
+    ("bundles", "exports"),
     ("reports",),
     ("catalogue", "citations", "importers", "listings", "published"),
     ("runs",),
@@ -29,7 +29,7 @@ LINES = (
     ("probes", "representations", "datasets"),
     ("metrics", "deformations", "analysis"),
     ("lookup", "sources", "store", "audio", "places"),
-    ("nouns", "counted", "identity", "durable", "containers", "written"),
+    ("nouns", "counted", "identity", "durable", "containers", "written", "licences"),
     ("errors",),
 )
 HEIGHT = {room: -number for number, line in enumerate(LINES) for room in line}
@@ -59,7 +59,9 @@ WRAPPED = {
     "jinja2": "reports",
     "vl_convert": "reports",
     "onnxruntime": "representations",
+    "openvino": "representations",
     "h5py": "representations",
+    "essentia": "representations",
     "huggingface_hub": "representations",
     "requests": "sources",
     "urllib3": "sources",

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from earmark import audio, cli, identity
@@ -270,7 +272,7 @@ def test_a_mistake_is_told_before_anything_is_heard(arguments: tuple[str, ...], 
 
 def test_an_interval_is_of_leaving_out_a_part_at_a_time(folder: Path) -> None:
     heard = recordings.of_files([folder])
-    part_of = recordings.parts(heard.clips)
+    part_of = recordings.parts(heard.clips, [recordings.heard_s(clip, 4.0) for clip in heard.clips])
     assert sorted(part_of) == [0, 1, 2, 3, 4, 5]
     found = comparing.layers(heard, [NETWORK], against="1", measure="cka").rows[0]
     network = base.load(NETWORK)
@@ -291,10 +293,41 @@ def test_an_interval_is_of_leaving_out_a_part_at_a_time(folder: Path) -> None:
 
 def test_recordings_of_one_group_are_never_apart() -> None:
     clips = [Clip(str(number), Path("a.wav"), group=f"artist {number // 3}") for number in range(60)]
-    found = recordings.parts(clips)
+    found = recordings.parts(clips, [4.0] * 60)
     assert [len({int(part) for part in found[at : at + 3]}) for at in range(0, 60, 3)] == [1] * 20
     assert sorted(np.bincount(found)) == [6] * 4 + [9] * 4
-    assert recordings.parts(clips[::-1]).tolist() == found.tolist()[::-1]
+    assert recordings.parts(clips[::-1], [4.0] * 60).tolist() == found.tolist()[::-1]
+
+
+@given(
+    lengths=st.lists(st.floats(0.1, 300.0), min_size=1, max_size=80),
+    n_groups=st.integers(1, 40),
+    seed=st.integers(0, 99),
+)
+def test_parts_differ_by_one_group_at_most_whatever_the_order(lengths: list[float], n_groups: int, seed: int) -> None:
+    clips = [Clip(str(n), Path("a.wav"), group=f"artist {n % n_groups}") for n in range(len(lengths))]
+    found = recordings.parts(clips, lengths)
+    of_groups = np.bincount([n % n_groups for n in range(len(lengths))], lengths)
+    filled = np.bincount(found, lengths)
+    assert set(found.tolist()) == set(range(min(recordings.PARTS, len(of_groups))))
+    assert filled.max() - filled.min() <= of_groups.max() * (1 + 1e-9)
+    order = np.random.default_rng(seed).permutation(len(clips))
+    again = recordings.parts([clips[place] for place in order], [lengths[place] for place in order])
+    assert again.tolist() == found[order].tolist()
+
+
+def test_one_long_recording_is_left_out_alone() -> None:
+    clips = [Clip(str(number), Path("a.wav")) for number in range(36)]
+    found = recordings.parts(clips, [35.0 if number == 7 else 1.0 for number in range(36)], most=2)
+    assert [number for number in range(36) if found[number] == found[7]] == [7]
+
+
+def test_a_piece_is_as_long_as_it_is_heard(folder: Path) -> None:
+    for clip in recordings.of_files([folder]).clips:
+        for seconds in (0.5, 4.0, None):
+            heard = len(recordings.middle(clip, RATE, seconds)) / RATE
+            assert recordings.heard_s(clip, seconds) == pytest.approx(heard, abs=1 / RATE)
+    assert recordings.heard_s(Clip("none", folder / "none.wav"), 4.0) == 0.0
 
 
 def test_purity_and_information_have_intervals(folder: Path) -> None:

@@ -29,7 +29,7 @@ def test_an_entry_stands_once_however_often_its_dataset_is_used() -> None:
 
 def test_what_gives_nothing_to_cite_is_named_in_a_comment() -> None:
     text = citations.bibliography(EXPERIMENTS / "thesis.yml")
-    assert "% representation openl3, which is not in this version of earmark, gives nothing to cite" in text
+    assert "% representation neuralfp, which is not in this version of earmark, gives nothing to cite" in text
 
 
 def test_the_experiments_of_the_thesis_cite_their_four_datasets_without_any_file_of_them() -> None:

@@ -53,6 +53,26 @@ def test_an_interrupt_ends_with_130() -> None:
     assert "run the same command again to go on" in done.stderr
 
 
+@pytest.mark.parametrize(("verb", "shown"), [("pretrain", "pretraining"), ("finetune", "finetuning")])
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        ("KeyboardInterrupt", 130, "earmark: interrupted; run the same command again{more} to go on."),
+        ("OSError(28, 'No space left')", 2, "earmark: No space left. Make room, and run the same command again{more}."),
+    ],
+)
+def test_a_verb_that_goes_on_by_resume_says_so(verb: str, shown: str, error: str, code: int, said: str) -> None:
+    program = (
+        f"import earmark.cli as cli, earmark.show.{shown} as shown\n"
+        f"def stop(*given): raise {error}\n"
+        f"shown.{shown.replace('ing', 'ed')} = stop\ncli.main()"
+    )
+    for given, more in (((), " with --resume"), (("--resume",), "")):
+        arguments = [sys.executable, "-c", program, verb, "tiny", *given]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr.strip()) == (code, said.format(more=more))
+
+
 def test_the_schema_is_json_and_names_the_keys() -> None:
     done = CliRunner().invoke(cli.app, ["schema"])
     assert "experiments" in json.loads(done.stdout)["properties"]

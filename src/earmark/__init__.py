@@ -13,6 +13,7 @@ _FACE = {
     "table": "earmark.experiment.results:table",
     "pretrain": "earmark.training.pretrain:pretrain",
     "finetune": "earmark.experiment.finetune:finetune",
+    "export": "earmark.exports:export",
     "report": "earmark.reports.page:report",
     "load_representation": "earmark.representations.base:load",
     "load_dataset": "earmark.datasets.names:load",
@@ -22,8 +23,8 @@ _FACE = {
     "EarmarkError": "earmark.errors:EarmarkError",
 }
 
-__all__ = ["Clip", "EarmarkError", "Result", "embed", "finetune", "load_dataset", "load_probe", "load_representation"]
-__all__ += ["plan", "predict", "pretrain", "report", "run", "table"]
+__all__ = ["Clip", "EarmarkError", "Result", "embed", "export", "finetune", "load_dataset", "load_probe"]
+__all__ += ["load_representation", "plan", "predict", "pretrain", "report", "run", "table"]
 
 if TYPE_CHECKING:
     from earmark.catalogue.embedding import embed
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from earmark.experiment.finetune import finetune
     from earmark.experiment.results import table
     from earmark.experiment.run import run
+    from earmark.exports import export
     from earmark.nouns import Clip, Result
     from earmark.reports.page import report
     from earmark.representations.base import load as load_representation

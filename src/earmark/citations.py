@@ -9,7 +9,7 @@ from earmark import __version__
 from earmark.datasets import names
 from earmark.errors import MissingPart
 from earmark.experiment import spec
-from earmark.experiment.spec import Block
+from earmark.experiment.spec import Block, Experiment
 from earmark.representations import base
 
 ENTRY = re.compile(r"@\w+\s*\{\s*([^,\s]+)\s*,")
@@ -53,7 +53,11 @@ def bibliography(file: Path, overrides: Sequence[str] = ()) -> str:
     Nothing need be downloaded: cards know what to cite. What has no entry, or is not in earmark yet, is named in
     a comment, so that a citation is never lost silently.
     """
-    experiment = spec.load(file, overrides)
+    return of_experiment(spec.load(file, overrides))
+
+
+def of_experiment(experiment: Experiment) -> str:
+    """Return the .bib text of an experiment that was read already. See `bibliography`."""
     spec.check_names(experiment)
     said: list[str] = []
     seen: set[str] = set()

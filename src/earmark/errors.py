@@ -81,6 +81,11 @@ class MissingPart(EarmarkError):
 
 
 def hint(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'x'?" for the nearest known name, or an empty string."""
-    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" Did you mean '{nearest[0]}'?" if nearest else ""
+    """Return " Did you mean 'x'?" for the known name that is nearest, whole or up to its first dash, or nothing."""
+
+    def nearness(one: str) -> tuple[float, float, str]:
+        whole, stem = (difflib.SequenceMatcher(None, part, name).ratio() for part in (one, one.partition("-")[0]))
+        return max(whole, stem), whole, one
+
+    nearest = max(map(nearness, known), default=(0.0, 0.0, ""))
+    return f" Did you mean '{nearest[2]}'?" if nearest[0] >= 0.5 else ""

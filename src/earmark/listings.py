@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from earmark import licences
 from earmark.datasets import names, records
+from earmark.licences import Terms
 from earmark.metrics import defaults
 from earmark.nouns import Card, DataCard, Kind
 from earmark.representations import base, get
@@ -44,7 +46,10 @@ class TaskLine:
 
 @dataclass(frozen=True)
 class RepresentationLine:
-    """A representation. `frame_rate_hz` 0: one frame a segment. `size_bytes` is what there is to fetch, if known."""
+    """A representation. `frame_rate_hz` 0: one frame a segment. `terms`: what its licence permits.
+
+    `size_bytes` is what there is to fetch, if known.
+    """
 
     name: str
     dim: int
@@ -53,6 +58,7 @@ class RepresentationLine:
     frame_rate_hz: float
     n_parameters: int
     licence: str
+    terms: Terms
     commercial: bool
     trained_on: str
     objective: str
@@ -129,7 +135,8 @@ def _representation(name: str, card: Card) -> RepresentationLine:
         frame_rate_hz=card.frame_rate_hz,
         n_parameters=card.n_parameters,
         licence=card.licence,
-        commercial=card.commercial,
+        terms=licences.terms(card.licence),
+        commercial=not licences.why_not(card.licence, card.commercial),
         trained_on=card.trained_on,
         objective=card.objective,
         verified=card.verified,

@@ -119,11 +119,12 @@ class DataCard:
 class Card:
     """What must be known of a representation before a number of it is believed.
 
-    `layers` counts the layer axis; `layer_0` says what its first entry is. `frame_rate_hz` is
-    sample_rate / hop_samples; 0 = one frame a segment, whatever its length. `version` is raised whenever its
-    numbers change. `verified`: "parity" = equal to an independent implementation here, "real" = also ran real
-    weights here, "no" = neither. `segment_s` and `segment_hop_s` are how a clip is cut when an experiment says
-    nothing: as published, or into what the network can take at most; None: not at all.
+    `layers` counts the layer axis; `layer_0` says what its first entry is. `frame_rate_hz` is sample_rate /
+    hop_samples; 0 = one frame a segment, whatever its length. `version` is raised whenever its numbers change.
+    `verified`: "parity" = equal to an independent implementation here, "real" = also ran real weights here, "no" =
+    neither, "own" = its maker's own code or numbers, which stand for nobody else's. `segment_s` and `segment_hop_s` are
+    how a clip is cut when an experiment says nothing: as published, or into what the network can take at most; None:
+    not at all.
     """
 
     name: str
@@ -143,7 +144,7 @@ class Card:
     licence: str
     commercial: bool
     bibtex: str
-    verified: Literal["parity", "real", "no"]
+    verified: Literal["parity", "real", "no", "own"]
     sources: tuple[Source, ...] = ()
     weights_sha256: str = ""
     segment_s: float | None = None
@@ -169,7 +170,8 @@ class Result:
     "macro" (label None) or None (label named); a label such as "singer=f1" with an average is the score of those
     test clips alone. A None is never a number: `value` None means undefined (a label without positives). `n` counts
     clips, `n_failed` clips that could not be scored. `train_share`: what share of the training clips was fitted on.
-    `narrow`: the interval is too narrow to be believed, by the rules of analysis/trust.py.
+    `narrow`: the interval is too narrow to be believed, by the rules of analysis/trust.py. `licence`: what that of the
+    representation permits, in the words of licences.py.
     """
 
     run: str
@@ -209,3 +211,4 @@ class Result:
     schema: int = 1
     narrow: bool = False
     fold_deviation: float | None = None
+    licence: str = ""

@@ -131,6 +131,7 @@ COMMANDS = {
         "l": "ł",
     },
     **{"L": "Ł", "i": "ı", "textendash": "–", "textemdash": "—"},
+    **{"textquoteleft": "‘", "textquoteright": "’", "textquotedblleft": "“", "textquotedblright": "”"},
 }
 MATHS = {"\\pm": "±", "\\times": "×", "-": "−", "^{\\approx}": "≈", "^{\\circ}": "°", "^{\\dagger}": "†", "\\surd": "√"}
 MARKS = dict(
@@ -138,7 +139,7 @@ MARKS = dict(
 )
 TOKENS = re.compile(
     r"\\char(?P<code>\d+)\{\}|\\(?P<command>[A-Za-z]+)\{\}|\\(?P<sign>[&%$#_{}])|\$(?P<maths>[^$]*)\$"
-    r"|\\(?P<mark>[`'^~=.\"]|[a-zA-Z](?=\{))\{(?P<base>\\?\w)\}|\{(?P<kept>[\[\]*])\}|(?P<nothing>\{\})"
+    r"|\\(?P<mark>[`'^~=.\"]|[a-zA-Z](?=\{))\{(?P<base>\\?\w)\}|\{(?P<kept>[\[\]*])\}|(?P<nothing>\{\}|\\/)"
     r"|(?P<letter>[^\\{}$&%#_^~])"
 )
 
@@ -189,6 +190,7 @@ def test_html_says_it(text: str) -> None:
 
 @given(text=TEXTS)
 @example(text="a--b---c,,d")
+@example(text="Holm’s ’’ and ‘these’, “those”")
 def test_latex_says_it(text: str) -> None:
     source = writers.latex([grid_of(text)], "value")
     caption = re.search(r"\\caption\{(.*)\}\n", source)

@@ -46,6 +46,8 @@ experiments:
   - {task: studio_pitch, representations: [chroma], probes: [{kind: reading, name: as it is}]}
 resamples: 10
 ci_level: 0.9
+commercial: true
+unverified: true
 """
 
 

@@ -219,6 +219,7 @@ def test_an_interrupt_ends_with_130(config: Path, tmp_path: Path) -> None:
     _, said = process.communicate()
     assert process.returncode == 130
     assert "Traceback" not in said
+    assert said.splitlines()[-1] == "earmark: interrupted; run the same command again with --resume to go on."
 
 
 def test_a_finished_one_is_not_trained_again(config: Path, tmp_path: Path) -> None:

@@ -37,6 +37,13 @@ def test_an_override_understands_new_and_old_names() -> None:
                 "Keys here: task, representations, probes."
             ),
         ),
+        (
+            "xyz.share=0.05",
+            (
+                "1: There is no key 'xyz' to go through. Keys here: name, experiments. "
+                "To add it, set it whole: xyz={name: value}."
+            ),
+        ),
         ("experiments.1.seeds=[0]", "13: Expected a number below 1 (the list has so many), got '1'."),
         (
             "experiments.0.task.n_train=4",

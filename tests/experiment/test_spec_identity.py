@@ -78,6 +78,8 @@ AT: dict[type[Shape], dict[str, str]] = {
         "experiments": "experiments.0.seeds=[1]",
         "resamples": "resamples=11",
         "ci_level": "ci_level=0.8",
+        "commercial": "commercial=false",
+        "unverified": "unverified=false",
     },
     _shape.BlockShape: {
         "task": "experiments.0.task=studio_key",

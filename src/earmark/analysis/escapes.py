@@ -13,7 +13,7 @@ ENDS = "\n\r\t\v\f\x85\u2028\u2029"
 MARKDOWN = re.compile(r"[\\`*<>|~&$]|\](?=[(\[:])|(?<![^\W_])_|_(?![^\W_])|://")
 ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "|": "\\|", "://": "&#58;//"}
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
-LIGATURE = re.compile(r"(?<=-)(?=-)|(?<=,)(?=,)")
+LIGATURE = re.compile(r"(?<=-)(?=-)|(?<=,)(?=,)|(?<=<)(?=<)|(?<=>)(?=>)|(?<=['’])(?=['’])|(?<=[`‘?!])(?=[`‘])")
 LATEX = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
     **{sign: f"{{{sign}}}" for sign in "[]*"},  # after a line's end they would be its argument
@@ -28,7 +28,10 @@ LATEX = {
     "`": r"\char96{}",
     "–": r"\textendash{}",
     "—": r"\textemdash{}",
-    "’": "'",
+    "‘": r"\textquoteleft{}",
+    "’": r"\textquoteright{}",
+    "“": r"\textquotedblleft{}",
+    "”": r"\textquotedblright{}",
     "…": r"\dots{}",
     "±": r"$\pm$",
     "×": r"$\times$",
@@ -36,6 +39,7 @@ LATEX = {
     "≈": r"$^{\approx}$",
     "°": r"$^{\circ}$",
     "†": r"$^{\dagger}$",
+    "‡": r"$^{\ddagger}$",
     "√": r"$\surd$",
     "ß": r"\ss{}",
     "æ": r"\ae{}",
@@ -91,7 +95,8 @@ def csv(text: str) -> str:
 
 def latex(text: str) -> str:
     """Return text as any TeX engine sets it. What pdfTeX has no letter for is named: "[U+1F600]"."""
-    return LIGATURE.sub("{}", "".join(map(_set, plain(text))))
+    parts = LIGATURE.split(plain(text))
+    return r"\/".join("".join(map(_set, part)) for part in parts)  # {} would not keep signs apart in LuaTeX
 
 
 def _set(character: str) -> str:

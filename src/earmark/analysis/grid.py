@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from earmark.counted import counted
+from earmark.licences import FORBIDDING
 from earmark.nouns import Result
 
 Show = Literal["value", "interval", "seeds"]
 """What stands in a cell: the score, with its interval, or with its standard deviation and number of seeds."""
-UNTOLD, NARROW, TIED = "°", "†", "≈"
+UNTOLD, NARROW, TIED, UNVERIFIED = "°", "†", "≈", "‡"
 NARROW_BECAUSE = "too few clips, or groups where these are resampled, or too few that are right, wrong or of a label"
 """The rules are those of analysis/trust.py."""
 NOT_SCORED, UNDEFINED = "not scored", "undefined"
@@ -26,9 +27,9 @@ class Cell:
     """A number with its interval, or the reason why there is none.
 
     `untold`: the interval holds the constant predictor's score. `narrow`: it is too narrow to be believed. `tied`: a
-    paired test did not tell it from the best. `n` counts clips. `seed_deviation`: standard deviation over seeds
-    (ddof 1), None of one seed; `n_seeds` 0: it is no score. `missing`: NOT_SCORED where there is no row, UNDEFINED
-    where the row has no number.
+    paired test did not tell it from the best. `unverified`: of a representation that was never checked. `n` counts
+    clips. `seed_deviation`: standard deviation over seeds (ddof 1), None of one seed; `n_seeds` 0: it is no score.
+    `missing`: NOT_SCORED where there is no row, UNDEFINED where the row has no number.
     """
 
     value: float | None
@@ -38,6 +39,7 @@ class Cell:
     best: bool = False
     narrow: bool = False
     tied: bool = False
+    unverified: bool = False
     n: int | None = None
     n_seeds: int = 1
     seed_deviation: float | None = None
@@ -51,7 +53,7 @@ class Cell:
     @property
     def marks(self) -> str:
         """What is to be said of the number, a sign each."""
-        return UNTOLD * self.untold + NARROW * self.narrow + TIED * self.tied
+        return UNTOLD * self.untold + NARROW * self.narrow + TIED * self.tied + UNVERIFIED * self.unverified
 
     def said(self, show: Show, form: str = ".3f") -> str:
         """Return the cell in words; `form` is how its numbers are written."""
@@ -108,6 +110,8 @@ class Grid:
             yield f"{NARROW} interval too narrow to be believed: {NARROW_BECAUSE}."
         if any(cell.tied for cell in found):
             yield f"{TIED} not told apart from the best by a paired permutation test on the same clips."
+        if any(cell.unverified for cell in found):
+            yield f"{UNVERIFIED} unverified."
 
     def _missing(self) -> Iterator[str]:
         names = [
@@ -145,7 +149,18 @@ def cell_of(row: Result, constant: Result | None, best: float | None, within: fl
     chance = None if constant is None or constant is row else constant.value
     untold = chance is not None and low is not None and high is not None and low <= chance <= high
     is_best = best is not None and row.value is not None and abs(row.value - best) <= within + ROUNDING
-    return Cell(row.value, low, high, untold, is_best and not untold, row.narrow, n=row.n, n_seeds=row.n_seeds)
+    of_data = constant is not None and constant.unverified  # then it is of the whole table, which says so
+    return Cell(
+        row.value,
+        low,
+        high,
+        untold,
+        is_best and not untold,
+        row.narrow,
+        unverified=row.unverified and not of_data,
+        n=row.n,
+        n_seeds=row.n_seeds,
+    )
 
 
 def notes_of(rows: Sequence[Result]) -> Iterator[str]:
@@ -162,3 +177,15 @@ def notes_of(rows: Sequence[Result]) -> Iterator[str]:
     names = dict.fromkeys(row.representation for row in rows if row.unverified and row.dataset not in data)
     if names:
         yield f"UNVERIFIED: {', '.join(names)} was never checked against an independent one."
+    yield from licences_of(rows)
+
+
+def licences_of(rows: Sequence[Result]) -> Iterator[str]:
+    """Yield which representations are under licences that commercial use must ask about, by what these are."""
+    found: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if row.licence in FORBIDDING:
+            found.setdefault(row.licence, {})[row.representation] = None
+    if found:
+        said = (f"{', '.join(names)}: {terms}" for terms, names in found.items())
+        yield f"Licences: {'; '.join(said)}."

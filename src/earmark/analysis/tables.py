@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from earmark.analysis.grid import NOT_SCORED, SEEDS, Cell, Grid, cell_of, is_defined
+from earmark.analysis.grid import NOT_SCORED, SEEDS, Cell, Grid, cell_of, is_defined, licences_of
 from earmark.counted import counted
 from earmark.errors import DataError, UnknownName
 from earmark.nouns import Result
@@ -38,6 +38,7 @@ class Table:
     ci_level: float
     ci_method: str
     doubt: str = ""
+    licences: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -64,7 +65,7 @@ class Table:
             tuple((column,) for column in self.columns),
             tuple(tuple(cell or absent for cell in line.cells) for line in self.lines),
             f"{self.ci_level:.0%} interval: {self.ci_method}" if self.ci_method else "",
-            (*failed, *filter(None, (self.doubt.strip(),))),
+            (*failed, *filter(None, (self.doubt.strip(),)), *self.licences),
         )
 
 
@@ -141,6 +142,7 @@ def _table(rows: Sequence[Result], metric: str | None, average: str | None) -> T
         first.ci_level,
         "; ".join(dict.fromkeys(row.ci_method for row in of_average if row.value is not None)),
         _doubt(of_average),
+        tuple(licences_of(of_average)),
     )
 
 

@@ -8,6 +8,7 @@ from earmark import places
 from earmark.bundles import archive
 from earmark.counted import counted
 from earmark.errors import UserError
+from earmark.experiment import finetune as finetuning
 from earmark.experiment import ingredients, results
 from earmark.experiment import run as running
 from earmark.experiment.devices import Device
@@ -15,6 +16,7 @@ from earmark.experiment.ingredients import Difference
 from earmark.experiment.results import Run
 from earmark.runs import diff
 from earmark.runs.diff import Numbers
+from earmark.training.finetune.learn import Say
 
 
 @dataclass(frozen=True)
@@ -65,14 +67,16 @@ def reproduce(
     tolerance: float = 0.0,
     from_store: bool = False,
     quiet: bool = False,
+    say: Say = print,
 ) -> Reproduction:
-    """Run the experiment of a bundle here, and return what came out otherwise than there.
+    """Run the experiment of a bundle here, or its fine-tuning, and return what came out otherwise than there.
 
     Everything is computed anew, in a store that is removed afterwards; with `from_store` what the usual store holds
     is taken from it, which checks less. `run_id` None: that of the bundle's run with "-reproduced" behind. Numbers
-    may differ by `tolerance`; on a CPU of the same kind they should not differ at all. Own data and own code must lie
-    where the experiment says, seen from the current folder. Raises DataError for what is no bundle, and what
-    `run.run` raises.
+    may differ by `tolerance`; on a CPU of the same kind they should not differ at all, those of fine-tuned networks
+    with as many threads. `say` hears how fine-tuning stands. Own data and own code must lie where the experiment says,
+    seen from the current folder. Raises DataError for what is no bundle, and what `run.run` and `finetune.finetune`
+    raise.
     """
     if not tolerance >= 0:
         raise UserError(f"Expected a tolerance of 0 or more, got {tolerance:g}.")
@@ -85,7 +89,11 @@ def reproduce(
         there = results.read(folder)
         name = run_id or f"{found.run}-reproduced"
         store = None if from_store else Path(new)
-        here = running.run(folder / archive.EXPERIMENT, run_id=name, jobs=jobs, device=device, store=store, quiet=quiet)
+        experiment, finetuned = folder / results.EXPERIMENT, folder / results.FINETUNING
+        if experiment.is_file():
+            here = running.run(experiment, run_id=name, jobs=jobs, device=device, store=store, quiet=quiet)
+        else:
+            here = _finetuned(finetuned, name, jobs, device, store, quiet, say)
         rest = "the rest was in the store" if from_store else "nothing was taken from the store"
         notes = [f"{counted(here.jobs_done, 'job')} computed here, {rest}."]
         if ingredients.read(folder) is None:
@@ -100,3 +108,19 @@ def reproduce(
             diff.numbers(there.rows, here.rows, tolerance),
             (*notes, *here.notes),
         )
+
+
+def _finetuned(file: Path, name: str, jobs: int, device: Device, store: Path | None, quiet: bool, say: Say) -> Run:
+    """Fine-tune as a file says, going on with a reproduction that was interrupted.
+
+    Raises UserError for a run that is whole: its networks would be compared, and none be made.
+    """
+    folder = places.runs_folder() / name
+    if (folder / results.ROWS).is_file():
+        raise UserError(
+            f"'{folder}' holds a fine-tuning already. Give this one another name by --run-id, or remove it."
+        )
+    is_begun = (folder / results.FINETUNING).is_file()
+    return finetuning.finetune(
+        file, folder=folder, resume=is_begun, jobs=jobs, device=device, store=store, quiet=quiet, say=say
+    ).run

@@ -101,7 +101,7 @@ def codes(
     size = getattr(network, "codebook_size", None)
     rows, counts = list[CodeRow](), list[Counts]()
     labels, label_of = np.unique(np.asarray([name for _, name in kept]), return_inverse=True)
-    part_of = parts([clip for clip, _ in kept])
+    part_of = parts([clip for clip, _ in kept], [each.shape[1] for each in found])
     for some in (chosen, *((group,) for group in range(n_groups) if (group,) != chosen)):
         used = counting.vocabulary([counting.heard(each[list(some)]) for each in found])
         counts.append(counting.counted(used, label_of, labels.tolist()))

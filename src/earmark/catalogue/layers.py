@@ -16,7 +16,7 @@ from jaxtyping import Float, Float32, Int
 
 from earmark.analysis import cca, stats
 from earmark.analysis.cca import Measure, Moments, Weighting
-from earmark.catalogue.recordings import MIDDLE_S, Recordings, frames, middle, nearest, parts
+from earmark.catalogue.recordings import MIDDLE_S, Recordings, frames, heard_s, middle, nearest, parts
 from earmark.errors import UserError
 from earmark.experiment import devices, one_pass
 from earmark.experiment.progress import bar
@@ -119,7 +119,9 @@ def layers(
         numbers = [layer for layer in range(network.card.layers) if held.network is not None or layer != held.layer]
         if not numbers:
             raise UserError(f"'{name}' has layer {held.layer} alone: hold it against another one, such as logmel.")
-        part_of = parts(recordings.clips) if intervals else np.zeros(len(recordings.clips), int)
+        part_of = np.zeros(len(recordings.clips), int)
+        if intervals:
+            part_of = parts(recordings.clips, [heard_s(clip, middle_s) for clip in recordings.clips])
         gathered = _gathered(recordings, network, held, numbers, middle_s, part_of, quiet)
         failed = gathered.failures
         failures |= {(one.clip, one.reason): one for one in failed}

@@ -65,16 +65,33 @@ def drawn(recordings: Recordings, n: int | None) -> Recordings:
     return replace(recordings, clips=tuple(by_id[place] for place in sorted(order[:n])))
 
 
-def parts(clips: Sequence[Clip], most: int = PARTS) -> Int[Array, " clips"]:
+def parts(clips: Sequence[Clip], lengths: Sequence[float], most: int = PARTS) -> Int[Array, " clips"]:
     """Return in which part each recording is, to leave out one at a time: at most so many, always the same ones.
 
-    What shares a group is in one part. Parts differ by one group at most.
+    What shares a group is in one part. Groups go, the longest first, to the part that is the shortest by then, so that
+    parts differ by the length of one group at most. `lengths`: of each recording, in seconds or frames.
     """
     names = [clip.group or clip.id for clip in clips]
     groups = sorted(set(names))
-    order = generator("analyse", "parts").permutation(len(groups))
-    part_of = {groups[place]: number % most for number, place in enumerate(order)}
+    of_group = dict.fromkeys(groups, 0.0)
+    for name, length in sorted(zip(names, lengths, strict=True)):  # sums must not hang on the order of the clips
+        of_group[name] += length
+    drawn = generator("analyse", "parts").permutation(len(groups))
+    part_of, filled = dict[str, int](), [0.0] * min(most, len(groups))
+    for place in sorted(drawn.tolist(), key=lambda one: -of_group[groups[one]]):  # of equal lengths as they were drawn
+        part_of[groups[place]] = filled.index(min(filled))
+        filled[part_of[groups[place]]] += of_group[groups[place]]
     return np.array([part_of[name] for name in names], int)
+
+
+def heard_s(clip: Clip, seconds: float | None) -> float:
+    """Return how long the piece of `middle` is; 0 of a file that cannot be read."""
+    try:
+        end_s = audio.info(clip.path).duration_s if clip.end_s is None else clip.end_s
+    except AudioError:
+        return 0.0
+    whole_s = end_s - (clip.start_s or 0.0)
+    return whole_s if seconds is None else min(whole_s, seconds)
 
 
 def middle(clip: Clip, sample_rate: int, seconds: float | None) -> Float32[Array, " samples"]:

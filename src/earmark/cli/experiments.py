@@ -7,6 +7,7 @@ import typer
 
 from earmark.cli.app import app
 from earmark.cli.options import (
+    Commercial,
     Config,
     File,
     Jobs,
@@ -16,6 +17,7 @@ from earmark.cli.options import (
     RunId,
     Set,
     StageName,
+    Unverified,
     cores,
     pairs_of,
     required,
@@ -36,6 +38,8 @@ def run(
         "only-missing"
     ),
     on_error: Annotated[Literal["skip", "stop"], typer.Option(help="at a clip that cannot be read")] = "skip",
+    commercial: Commercial = False,
+    unverified: Unverified = False,
     device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="where representations compute and networks are fitted")
     ] = "auto",
@@ -58,6 +62,8 @@ def run(
         skip_deformed=skip_deformed,
         overwrite=overwrite,
         on_error=on_error,
+        commercial=commercial,
+        unverified=unverified,
         device=device,
         quiet=quiet,
     )
@@ -90,13 +96,22 @@ def plan(
     overrides: Set = None,
     run_id: RunId = None,
     overwrite: Annotated[Literal["only-missing", "always"], typer.Option(help="what to compute")] = "only-missing",
+    commercial: Commercial = False,
+    unverified: Unverified = False,
     as_json: Json = False,
 ) -> None:
     """Say what `run` would do: jobs, what is already there, seconds, bytes."""
     from earmark.experiment.estimate import plan as estimate
     from earmark.show import runs
 
-    found = estimate(required(file or config), overrides=overrides or (), run_id=run_id, overwrite=overwrite)
+    found = estimate(
+        required(file or config),
+        overrides=overrides or (),
+        run_id=run_id,
+        overwrite=overwrite,
+        commercial=commercial,
+        unverified=unverified,
+    )
     runs.estimate(found, as_json)
 
 

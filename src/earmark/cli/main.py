@@ -4,10 +4,11 @@ import errno
 import sys
 import traceback
 from types import TracebackType
+from typing import Any
 
 import typer
 
-from earmark.cli import analysing, coding, data, experiments, imports, pages, runs, serving, tables, training  # noqa: F401  # their verbs join the app
+from earmark.cli import analysing, coding, data, experiments, exporting, imports, pages, runs, serving, tables, training  # noqa: F401  # their verbs join the app
 from earmark.cli.app import app
 from earmark.errors import EarmarkError
 
@@ -21,11 +22,19 @@ def _our_bug(kind: type[BaseException], error: BaseException, trace: TracebackTy
     sys.exit(70)
 
 
+def _again(command: Any) -> str:
+    """Return how to go on with what was typed: verbs that have --resume refuse a folder of theirs without it."""
+    verb = next((command.commands[one] for one in sys.argv[1:] if one in command.commands), command)
+    needs_resume = any(one.name == "resume" for one in verb.params) and "--resume" not in sys.argv
+    return "run the same command again" + " with --resume" * needs_resume
+
+
 def main() -> None:
     """Run the command line; errors of ours end with their exit code and one message, others are our bugs."""
     sys.excepthook = _our_bug
+    command = typer.main.get_command(app)
     try:
-        typer.main.get_command(app)()  # not app(): it would put a hook of its own in place of ours
+        command()  # not app(): it would put a hook of its own in place of ours
     except EarmarkError as error:
         from earmark.show.said import remark
 
@@ -35,9 +44,9 @@ def main() -> None:
         if error.errno not in NO_ROOM:
             raise
         where = f" ('{error.filename}')" if error.filename else ""
-        print(f"earmark: {error.strerror}{where}. Make room, and run the same command again.", file=sys.stderr)
+        print(f"earmark: {error.strerror}{where}. Make room, and {_again(command)}.", file=sys.stderr)
         sys.exit(2)
     except SystemExit as end:
         if end.code == INTERRUPTED:  # typer has caught the interrupt, and says nothing
-            print("earmark: interrupted; run the same command again to go on.", file=sys.stderr)
+            print(f"earmark: interrupted; {_again(command)} to go on.", file=sys.stderr)
         raise

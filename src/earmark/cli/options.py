@@ -13,6 +13,12 @@ RunId = Annotated[str | None, typer.Option(help="name of the run's folder (defau
 Jobs = Annotated[int | None, typer.Option(help="processes of one thread each (default: all cores); changes no result")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="no progress")]
+Commercial = Annotated[
+    bool, typer.Option("--commercial", help="refuse what may not be used commercially, and say what remains")
+]
+Unverified = Annotated[
+    bool, typer.Option("--unverified", help="also run what was never checked against anything; tables mark it")
+]
 Folder = Annotated[Path | None, typer.Option("--dir", help="where the audio lies; for a manifest, the file")]
 Permutations = Annotated[int | None, typer.Option(min=1, help="of each test (default: 2,000, more for many tests)")]
 Label = Annotated[str | None, typer.Option(help="of a dataset: this label alone")]

@@ -95,7 +95,7 @@ def reproduce(
 ) -> None:
     """Compute a bundle's run again, here: exit 0 where every number is the same, 1 where not, with what differs."""
     from earmark.bundles import reproduction
-    from earmark.show.said import said
+    from earmark.show.said import remark, said
 
     found = reproduction.reproduce(
         file,
@@ -105,6 +105,7 @@ def reproduce(
         tolerance=tolerance,
         from_store=from_store,
         quiet=quiet,
+        say=remark,
     )
     print(said(found.markdown))
     print(f"\nResults: {found.run.folder}")

@@ -33,10 +33,29 @@ def build(
     raise typer.Exit(0 if is_complete else 3)
 
 
+@corpus.command()
+def labels(
+    folder: Annotated[Path, typer.Argument(metavar="CORPUS", help="the folder of a corpus")],
+    source: Annotated[str, typer.Argument(metavar="LABELS", help="a table with a column id (.csv), or dataset:NAME")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="the file of labels (.jsonl)")],
+    label: Annotated[
+        str | None, typer.Option(help="the column, or the dataset's label, where there are several")
+    ] = None,
+    least: Annotated[int, typer.Option(min=1, metavar="N", help="leave out tags on fewer than N tracks")] = 1,
+    data_folder: Annotated[Path | None, typer.Option("--dir", help="where the files of dataset:NAME lie")] = None,
+) -> None:
+    """Give the tracks of a corpus tags to be trained by. Tracks without are counted, and not trained on."""
+    from earmark.show import training
+
+    training.labelled(folder, source, out, label, least, data_folder)
+
+
 @app.command()
 def pretrain(
     file: Annotated[Path, typer.Argument(metavar="CONFIG", help="a file (YAML), or a shipped one by its name: tiny")],
-    corpus_folder: Annotated[Path | None, typer.Option("--corpus", help="the folder of the corpus")] = None,
+    corpus_folder: Annotated[
+        Path | None, typer.Option("--corpus", help="the folder that `earmark corpus build` made")
+    ] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="the folder of it all (default: pretrained/NAME)")] = (
         None
     ),

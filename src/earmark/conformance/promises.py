@@ -1,12 +1,12 @@
 """The laws of what a card promises: axes, type, frames, facts, and what is refused."""
 
 import math
-import re
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 
+from earmark import licences
 from earmark.conformance import sounds
 from earmark.conformance.trial import Trial
 from earmark.conformance.verdicts import CRASHES
@@ -16,7 +16,6 @@ from earmark.errors import EarmarkError
 LONG_S = 12.0
 LONG_FRAMES, LONGEST_S = 20, 60.0
 N_PARAMETERS_WITHIN = 0.05
-NON_COMMERCIAL = re.compile(r"\bNC\b|non-?commercial", re.IGNORECASE)
 
 
 def possible_numbers(trial: Trial) -> Iterator[str]:
@@ -40,8 +39,8 @@ def plausible_facts(trial: Trial) -> Iterator[str]:
     for field in ("name", "layer_0", "architecture", "trained_on", "licence"):
         if not getattr(card, field).strip():
             yield f"{field} is empty"
-    if card.commercial and NON_COMMERCIAL.search(card.licence):
-        yield f"commercial is True under the licence '{card.licence}'"
+    if card.commercial and (why := licences.why_not(card.licence)):
+        yield f"commercial is True, and the licence is {why}"
     if card.sources and not card.weights_sha256:
         yield "it names where weights come from, but holds no weights_sha256 of those loaded"
     counted = _n_parameters(trial.representation)

@@ -20,6 +20,7 @@ SplitType = str | tuple[float, ...]  # "single", "all", "kfold-5", or ratios
 # Their order changes no number and no name; the order of everything else does, as of steps and layers.
 # What a field of a recipe, by its kind, is called in a file, where that is another word.
 FILE_KEYS: Mapping[str, Mapping[str, str]] = {"own": {"name": "class_path"}, "selected": {"recipes": "among"}}
+NO_PART = ("name", "commercial", "unverified")  # of what is measured
 UNORDERED = ("experiments", "datasets", "representations", "probes", "metrics", "seeds", "per")
 
 
@@ -121,6 +122,7 @@ class Block:
 class Experiment:
     """A whole file. `source`, `notes` and `positions` are no part of what it is.
 
+    `commercial` and `unverified` say what may run, and change no number: `permitted`.
     `notes` are lines for the user on what was translated; `positions` maps a path such as
     ("experiments", 0, "task") to its place in the file.
     """
@@ -129,6 +131,8 @@ class Experiment:
     blocks: tuple[Block, ...]
     resamples: int = 1000
     ci_level: float = 0.95
+    commercial: bool = False
+    unverified: bool = False
     source: Path | None = field(default=None, compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False, repr=False)
     positions: Mapping[tuple[str | int, ...], Place] = field(default_factory=dict, compare=False, repr=False)
@@ -136,7 +140,9 @@ class Experiment:
     @property
     def spec_hash(self) -> str:
         """The key of what is measured: the same under any name and in any order of the file."""
-        return identity.key_of(**{key: _sorted(value, key) for key, value in self.plain().items() if key != "name"})
+        return identity.key_of(
+            **{key: _sorted(value, key) for key, value in self.plain().items() if key not in NO_PART}
+        )
 
     def error(self, path: Sequence[str | int], message: str) -> UserError:
         """Return an error at the place of `path` or the nearest above it; without a place if made of no file."""
@@ -152,6 +158,7 @@ class Experiment:
             "experiments": [_plain_block(block) for block in self.blocks],
             "resamples": self.resamples,
             "ci_level": self.ci_level,
+            **_given(commercial=self.commercial or None, unverified=self.unverified or None),
         }
 
 

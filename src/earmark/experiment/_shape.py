@@ -283,6 +283,10 @@ class ExperimentShape(Shape):
     """Of the bootstrap."""
     ci_level: float = Field(Experiment.ci_level, gt=0, lt=1, examples=[0.95])
     """Confidence level of the intervals."""
+    commercial: bool = Field(Experiment.commercial, examples=[True])
+    """Refuse representations whose licence does not permit commercial use, as --commercial does."""
+    unverified: bool = Field(Experiment.unverified, examples=[True])
+    """Also run representations that were never checked against anything, as --unverified does."""
     shared: Any = Field(None, examples=[{"chains": "&chains [snr15]"}])
     """Read by nobody: a place to give values an anchor (&name) that the rest repeats (*name)."""
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from earmark import identity
+from earmark import identity, licences
 from earmark.errors import AudioError, UserError
-from earmark.experiment import devices, one_pass
+from earmark.experiment import devices, one_pass, permitted
 from earmark.experiment.jobs import Fit, Shard
 from earmark.experiment.keys import Facts, Want
 from earmark.experiment.passes import Pass, passes
@@ -54,14 +54,20 @@ class Estimate:
 
 
 def plan(
-    source: Path | str, *, overrides: Sequence[str] = (), run_id: str | None = None, overwrite: str = "only-missing"
+    source: Path | str,
+    *,
+    overrides: Sequence[str] = (),
+    run_id: str | None = None,
+    overwrite: str = "only-missing",
+    commercial: bool = False,
+    unverified: bool = False,
 ) -> Estimate:
     """Return what `run` of the same file would do. The answer changes nothing on disk.
 
     Only labels that are computed from the audio are kept in the store, for a plan needs them, as a run does. Raises
     as `study` does, and a UserError for layers or segments that a representation cannot give of any clip.
     """
-    prepared = study(source, overrides)
+    prepared = study(source, (*overrides, *permitted.said(commercial, unverified)))
     found = prepared.plan(force=("embed", "probe", "score") if overwrite == "always" else ())
     facts = prepared.keys.facts
     heard = hearing(found.shards, facts, cache(_seconds_per_second))
@@ -79,7 +85,7 @@ def plan(
         + sum(_probe_seconds(coding, SHARES[:-1]) for coding in found.codings),
         bytes_to_store=heard.n_bytes,
         notes=prepared.notes,
-        licences=tuple(f"{card.name}: {card.licence}" for card in cards),
+        licences=tuple(f"{card.name}: {licences.terms(card.licence)} ({card.licence})" for card in cards),
         missing=prepared.missing,
     )
 

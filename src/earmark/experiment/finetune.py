@@ -21,6 +21,7 @@ from earmark.experiment import (
     clips,
     engines,
     finetune_file,
+    ingredients,
     pairings,
     readiness,
     rows,
@@ -47,7 +48,7 @@ from earmark.training.finetune import tune
 from earmark.training.finetune.learn import Say
 from earmark.training.finetune.tune import Job
 
-CONFIG, DATA = "finetune.yml", "data.jsonl"
+CONFIG, DATA = outcomes.FINETUNING, "data.jsonl"
 
 
 @dataclass(frozen=True)
@@ -236,12 +237,14 @@ class _Work:
     def _written(self, answers: Sequence[Scoring], failed: frozenset[str], networks: Sequence[Tuned]) -> Run:
         none = Count(0, 0)
         plan = Plan((), (), (), (), (), All([], [], list(answers), []), none, none, none, failed)
-        found = tuple(rows.of_plan(plan, self.prepared.store, self.folder.name, self.prepared.unverified))
+        found = tuple(rows.of_plan(plan, self.prepared.store, self.folder.name, self.keys.facts))
         hearing_nothing = [one for one in answers if one.probe is None]
         audits = audit.of_run(replace(plan, asked=All([], [], hearing_nothing, [])), self.keys, self.prepared.store)
         for one in networks:
             tuned_cards.tell(one, found)
         clips.write(self.folder, self.prepared)
+        made_of = ingredients.to_json(ingredients.of_study(self.prepared))
+        durable.write_file(self.folder / ingredients.FILE, made_of)
         answered.write(self.folder, plan, self.prepared.store, self.keys.facts, found, self.failures, audits)
         return Run(self.folder, found, self.failures, len(networks), self.prepared.notes, audits)
 

@@ -24,6 +24,8 @@ from earmark.nouns import Failure, Result
 
 SCHEMA = 1
 ROWS, TABLE, FAILURES, LEAKAGE = "results.jsonl", "results.parquet", "failures.jsonl", "leakage.json"
+EXPERIMENT, FINETUNING = "experiment.yml", "finetune.yml"
+"""What was asked: every run has one of them."""
 COPY_OF = "earmark.bytes_of_rows"
 """In the head of the Parquet: how many bytes the JSON lines have that it is a copy of."""
 
@@ -117,6 +119,11 @@ def _is_copy(folder: Path) -> bool:
     except pl.exceptions.ComputeError:  # it was cut short
         return False
     return has_columns and said == str(lines.stat().st_size)
+
+
+def asked(folder: Path) -> Path | None:
+    """Return the file that says what was asked of a run, experiment or fine-tuning; None where neither is there."""
+    return next((folder / one for one in (EXPERIMENT, FINETUNING) if (folder / one).is_file()), None)
 
 
 def find(name: Path | str) -> Path:

@@ -1,15 +1,16 @@
 """Result rows: what the store holds of a plan's answers, under the names of the experiment."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from earmark import __version__, identity
+from earmark import __version__, identity, licences
 from earmark.deformations import CLEAN, severity_of
 from earmark.experiment.jobs import CODELENGTHS, SCORE, Fit, FoldMean, Scoring
+from earmark.experiment.keys import Facts
 from earmark.experiment.pairings import Pairing
 from earmark.experiment.plan import Plan
 from earmark.experiment.spec import ProbeChoice
@@ -17,20 +18,20 @@ from earmark.nouns import Result
 from earmark.store import Store
 
 
-def of_plan(plan: Plan, store: Store, run: str, unverified: Collection[str]) -> Iterator[Result]:
+def of_plan(plan: Plan, store: Store, run: str, facts: Mapping[str, Facts]) -> Iterator[Result]:
     """Yield the rows of every answer that the store holds, in the order of the experiment."""
     for scoring in plan.asked.answers:
         for chain, key in scoring.conditions.items():
             heard = {"run": run, "embedding_key": identity.key_of(test=scoring.pairing.tests[chain].keys)}
             for number in _numbers(store, key, scoring.metrics):
-                yield _row(scoring, chain, number | heard, unverified)
+                yield _row(scoring, chain, number | heard, facts)
     for mean in plan.asked.means:
-        yield from _of_folds(mean, store, run, unverified)
+        yield from _of_folds(mean, store, run, facts)
     for coding in plan.asked.codings:
         files = [store.file(CODELENGTHS.folder, key, CODELENGTHS.suffix) for key in coding.keys]
         coded = [json.loads(one.read_text("utf-8")) for one in files if one]
         if len(coded) == len(coding.keys):
-            yield from _coded(coding, coded, run, unverified)
+            yield from _coded(coding, coded, run, facts)
 
 
 def _numbers(store: Store, key: str, metrics: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -42,11 +43,11 @@ def _numbers(store: Store, key: str, metrics: Sequence[str]) -> Iterator[dict[st
             yield number | answer
 
 
-def _row(scoring: Scoring, chain: str, number: Mapping[str, Any], unverified: Collection[str]) -> Result:
+def _row(scoring: Scoring, chain: str, number: Mapping[str, Any], facts: Mapping[str, Facts]) -> Result:
     seeds = dict(zip(scoring.seeds, scoring.probe_keys, strict=False))
     seed = number["seed"]
     return Result(
-        **_named(scoring.pairing, scoring.probe, unverified),
+        **_named(scoring.pairing, scoring.probe, facts),
         train_share=scoring.train_share,
         deformation=chain,
         severity=severity_of(chain),
@@ -58,14 +59,14 @@ def _row(scoring: Scoring, chain: str, number: Mapping[str, Any], unverified: Co
     )
 
 
-def _of_folds(mean: FoldMean, store: Store, run: str, unverified: Collection[str]) -> Iterator[Result]:
+def _of_folds(mean: FoldMean, store: Store, run: str, facts: Mapping[str, Facts]) -> Iterator[Result]:
     """Yield the rows of a system on average over folds: `fold` None, their probes and clips together."""
     first = mean.folds[0]
     for chain, key in mean.conditions.items():
         heard = [one.pairing.tests[chain].keys for one in mean.folds]
         for number in _numbers(store, key, first.metrics):
             given = {"run": run, "embedding_key": identity.key_of(tests=heard)}
-            in_each = [_row(one, chain, number | given, unverified) for one in mean.folds]
+            in_each = [_row(one, chain, number | given, facts) for one in mean.folds]
             yield replace(
                 in_each[0],
                 fold=None,
@@ -75,9 +76,10 @@ def _of_folds(mean: FoldMean, store: Store, run: str, unverified: Collection[str
             )
 
 
-def _named(pairing: Pairing, probe: ProbeChoice | None, unverified: Collection[str]) -> dict[str, Any]:
+def _named(pairing: Pairing, probe: ProbeChoice | None, facts: Mapping[str, Facts]) -> dict[str, Any]:
     """Return what a row says of the task, the data and the system; no probe: the constant predictor."""
     subject, choice, constant = pairing.subject, pairing.choice, probe is None
+    cards = [] if constant else [facts[one.name].card for one in choice.parts if one.name in facts]
     return {
         "task": subject.task.name,
         "dataset": subject.dataset,
@@ -89,14 +91,13 @@ def _named(pairing: Pairing, probe: ProbeChoice | None, unverified: Collection[s
         "pool": "" if constant else pairing.pool_name,
         "probe": "constant" if probe is None else probe.name,
         "preset": None if probe is None else probe.preset,
-        "unverified": subject.unverified or (not constant and any(one.name in unverified for one in choice.parts)),
+        "unverified": subject.unverified or any(card.verified == "no" for card in cards),
+        "licence": licences.terms("; ".join(card.licence for card in cards)) if cards else "",
         "code_version": __version__,
     }
 
 
-def _coded(
-    coding: Fit, found: Sequence[Mapping[str, float]], run: str, unverified: Collection[str]
-) -> Iterator[Result]:
+def _coded(coding: Fit, found: Sequence[Mapping[str, float]], run: str, facts: Mapping[str, Facts]) -> Iterator[Result]:
     """Yield how many bits the training targets took, and how many times fewer than without embeddings, by seed."""
     metrics = {
         "compression": [one["uniform_bits"] / one["bits"] for one in found],
@@ -107,7 +108,7 @@ def _coded(
         seeds = [*zip(coding.seeds, coding.keys, values, strict=True), (None, all_keys, float(np.mean(values)))]
         for seed, key, value in seeds:
             yield Result(
-                **_named(coding.pairing, coding.probe, unverified),
+                **_named(coding.pairing, coding.probe, facts),
                 run=run,
                 train_share=1.0,
                 deformation=CLEAN.name,

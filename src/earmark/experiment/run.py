@@ -29,6 +29,7 @@ from earmark.experiment import (
     engines,
     ingredients,
     leaks,
+    permitted,
     readiness,
     results,
     rows,
@@ -68,24 +69,27 @@ def run(
     skip_deformed: bool = False,
     overwrite: Overwrite = "only-missing",
     on_error: Literal["skip", "stop"] = "skip",
+    commercial: bool = False,
+    unverified: bool = False,
     device: Device = "auto",
     store: Path | None = None,
     quiet: bool = False,
 ) -> Run:
     """Run an experiment file, computing only what the store lacks, and return its rows.
 
-    `stage` runs one stage alone. `skip_clean` and `skip_deformed` leave those embeddings for another time (or
-    machine); what cannot be fitted or scored without them is said and left out. A probe that cannot be fitted, such
-    as one that diverges, is named in `unfitted`, and the rest goes on. `overwrite`: "always" computes everything anew,
-    "never" refuses a run that has results. `on_error="stop"` raises at the first clip that cannot be read, or probe
-    that cannot be fitted. `jobs` processes of one thread each; their number changes no result. `device` is where
-    representations compute and networks are fitted (one process fits them then), "auto" a GPU where there is one.
-    `store` is the folder of another store than the one in EARMARK_HOME.
+    `stage` runs one stage alone. `skip_clean` and `skip_deformed` leave those embeddings for another time (or machine);
+    what cannot be fitted or scored without them is said and left out. A probe that cannot be fitted, such as one that
+    diverges, is named in `unfitted`, and the rest goes on. `overwrite`: "always" computes everything anew, "never"
+    refuses a run that has results. `on_error="stop"` raises at the first clip that cannot be read, or probe that cannot
+    be fitted. `commercial` and `unverified` do what the keys of those names in the file do: `permitted`. `jobs`
+    processes of one thread each; their number changes no result. `device` is where representations compute and networks
+    are fitted (one process fits them then), "auto" a GPU where there is one. `store` is the folder of another store
+    than the one in EARMARK_HOME.
     """
     if stage is not None and stage not in STAGES:
         raise UnknownName("stage", stage, STAGES)
     kept = _Kept(skip_clean, skip_deformed, devices.choose(device))
-    prepared = study(source, overrides, store, jobs, quiet)
+    prepared = study(source, (*overrides, *permitted.said(commercial, unverified)), store, jobs, quiet)
     if prepared.missing:
         raise readiness.refusal(prepared.missing)
     folder = run_folder(prepared.asked, run_id)
@@ -232,10 +236,8 @@ _STAGES = {"embed": _embed, "probe": _probe, "score": _score}
 
 def _left(notes: list[str], what: str, count: int, lacking: str) -> None:
     if count:
-        notes.append(
-            f"{count} {what} were left out, since their {lacking} are not there: another stage or a flag has left them "
-            "out, or every clip failed."
-        )
+        why = "another stage or a flag has left them out, or every clip failed"
+        notes.append(f"{count} {what} were left out, since their {lacking} are not there: {why}.")
 
 
 def run_folder(experiment: Experiment, run_id: str | None) -> Path:
@@ -243,15 +245,15 @@ def run_folder(experiment: Experiment, run_id: str | None) -> Path:
     if run_id is not None:
         return places.runs_folder() / run_id
     stem = experiment.source.stem if experiment.source else experiment.name
-    short = experiment.spec_hash[:6]
-    same = sorted(places.runs_folder().glob(f"{stem}-*-{short}"))
-    return same[-1] if same else places.runs_folder() / f"{stem}-{datetime.date.today():%Y-%m-%d}-{short}"
+    runs, short = places.runs_folder(), experiment.spec_hash[:6]
+    same = sorted(runs.glob(f"{stem}-*-{short}"))
+    return same[-1] if same else runs / f"{stem}-{datetime.date.today():%Y-%m-%d}-{short}"
 
 
 def _finish(prepared: Study, plan: Plan, folder: Path, done: int, notes: tuple[str, ...]) -> Run:
     _tidy(prepared.store)
     drifts.forget(folder)
-    found = tuple(rows.of_plan(plan, prepared.store, folder.name, prepared.unverified))
+    found = tuple(rows.of_plan(plan, prepared.store, folder.name, prepared.keys.facts))
     failures = failed_clips(prepared, plan)
     durable.write_file(folder / "experiment.yml", spec.to_yaml(prepared.asked).encode())
     durable.write_file(folder / "plan.json", json.dumps(summary(plan), indent=1).encode())
@@ -291,10 +293,7 @@ def failed_clips(prepared: Study, plan: Plan) -> tuple[Failure, ...]:
 
 def summary(plan: Plan) -> dict[str, object]:
     """Return the plan's counts as plain values."""
+    answers = sorted(key for scoring in plan.asked.answers for key in scoring.conditions.values())
     counts = {"embeddings": plan.embeddings, "probes": plan.probes, "scores": plan.scores}
     named = {name: {"total": count.total, "missing": count.missing} for name, count in counts.items()}
-    return {"jobs": plan.jobs, **named, "failed": len(plan.failed), "key": identity.key_of(answers=_answers(plan))}
-
-
-def _answers(plan: Plan) -> list[str]:
-    return sorted(key for scoring in plan.asked.answers for key in scoring.conditions.values())
+    return {"jobs": plan.jobs, **named, "failed": len(plan.failed), "key": identity.key_of(answers=answers)}

@@ -114,6 +114,8 @@ def of_item(root: places.Item, path: Path) -> Experiment:
         blocks=tuple(blocks),
         resamples=shape.resamples,
         ci_level=shape.ci_level,
+        commercial=shape.commercial,
+        unverified=shape.unverified,
         source=path,
         notes=notes,
         positions={where: item.place for where, item in root.walk()},

@@ -9,7 +9,7 @@ from pathlib import Path
 from earmark import conformance, places
 from earmark.conformance import Verdict, records
 from earmark.datasets import names
-from earmark.experiment import described, heard, readiness, spec, subjects
+from earmark.experiment import described, heard, permitted, readiness, spec, subjects
 from earmark.experiment import plan as planning
 from earmark.experiment.keys import Facts, Keys
 from earmark.experiment.plan import Plan
@@ -48,11 +48,6 @@ class Study:
         return str(json.loads(self.store.read_file("failures", key, ".json"))["reason"])
 
     @property
-    def unverified(self) -> frozenset[str]:
-        """The representations that have not been checked against anything."""
-        return frozenset(name for name, facts in self.keys.facts.items() if facts.card.verified == "no")
-
-    @property
     def alone(self) -> frozenset[str]:
         """The representations that a check found to give a clip other numbers beside others: no batch for them."""
         return frozenset(name for name, found in self.verdicts.items() if not conformance.is_batchable(found))
@@ -61,6 +56,7 @@ class Study:
     def notes(self) -> tuple[str, ...]:
         """What should be known before: translated names, broken laws, drawn splits, absent classes."""
         said = [*self.experiment.notes, *readiness.cautions(self.asked), *readiness.broken_laws(self.verdicts)]
+        said += permitted.note(self.asked, self.cards)
         said += heard.notes(self.subjects, self.keys.hash_of)
         for found in self.subjects.values():
             said += [f"{one.task.name} on {one.dataset}: {note}" for one in found for note in one.notes]
@@ -85,6 +81,7 @@ def of_experiment(asked: Experiment, store: Path | None = None, jobs: int = 1, q
     experiment, missing = readiness.without_missing(asked, load)
     choices = (choice for block in experiment.blocks for choice in block.representations)
     facts = {name: Facts.of(name) for name in dict.fromkeys(part.name for one in choices for part in one.parts)}
+    permitted.require(asked, {name: one.card for name, one in facts.items()})
     _require_layers(experiment, facts)
     experiment = _layer_by_layer(experiment, facts)
     opened = Store(store if store is not None else places.store_folder())

@@ -105,6 +105,8 @@ def _made_of(run: Run) -> Iterator[Facts]:
         return
     yield Facts("Data", tuple((name, _joined(parts)) for name, parts in found.parts.items()))
     yield Facts("Licences of the data", tuple(_licences(run)))
+    terms = {row.representation: row.licence for row in run.rows if row.licence}
+    yield Facts("Licences of the representations", tuple(sorted(terms.items())))
     yield Facts(
         "Representations",
         tuple(

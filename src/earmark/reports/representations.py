@@ -7,6 +7,7 @@ docs/representations.md is `earmark list representation --markdown`. Its two tab
 from collections.abc import Iterable, Iterator, Sequence
 
 from earmark import listings
+from earmark.listings import RepresentationLine
 from earmark.nouns import Card
 from earmark.representations import base
 
@@ -16,18 +17,28 @@ Made from the cards by `earmark list representation --markdown`. A name can be w
 asked for: in an experiment file, behind `earmark embed -r`, in `earmark.load_representation`.
 
 *Verified*: "parity" means equal to an independent implementation, on the same weights, in the tests; "real" that the
-published weights ran here too; "no" that neither was done, and tables mark its numbers. Weights are fetched by
+published weights ran here too; "no" that neither was done: it runs only with `--unverified`, and tables mark its
+numbers. "own" is of what stands for nobody else's: your features, a HEAR module. Weights are fetched by
 `earmark get weights NAME`, and by nothing else: a run never reaches the network.
 
 """
 BUILT_HEAD = "## How they are built\n\n"
 BUILT = ("representation", "architecture", "parameters", "hears at", "frames", "least audio", "layers", "dim")
 TRAINED_HEAD = "## What they learnt, and what may be done with them\n\n"
-TRAINED = ("representation", "trained on", "objective", "licence", "commercial use", "to fetch", "verified")
+TRAINED = ("representation", "trained on", "objective", "licence", "which is", "commercial use", "to fetch", "verified")
 LAYERS_HEAD = "## What layer 0 is\n\nLayers are counted from 0, and `layers: [6]` is the seventh entry.\n\n"
 FORMS_HEAD = """## Names made of other names
 
 These need no card here: what they lead to brings its own.
+
+"""
+NOT_HERE = """## What is not here
+
+Jukebox (Dhariwal 2020; its layer 36 was probed by Castellon 2021) has 5 thousand million parameters, needs a GPU of more
+than 12 GB, and takes minutes a clip: it is too large to be run here. Vectors that you computed elsewhere, one file a
+clip, are a representation by `features:PATTERN`, and so is any other model's. `effnet-discogs` (the thesis' graph, for
+TensorFlow) and `neuralfp` are names that experiment files may hold, and a plan lists them as missing. BYOL-A comes with
+a licence for evaluation alone, and no implementation of it but its authors' was found to hold ours against.
 
 """
 CITE_HEAD = """## What to cite
@@ -42,7 +53,7 @@ def markdown() -> str:
     cards = base.every()
     lines = {one.name: one for one in listings.representations()}
     built = (_built(name, card) for name, card in cards.items())
-    trained = (_trained(name, card, lines[name].size_bytes) for name, card in cards.items())
+    trained = (_trained(name, card, lines[name]) for name, card in cards.items())
     forms = ((f"`{form}`", said) for form, said in base.forms().items())
     return "".join(
         (
@@ -50,6 +61,7 @@ def markdown() -> str:
             TRAINED_HEAD + _table(TRAINED, trained),
             LAYERS_HEAD + _table(("representation", "layer 0"), ((name, card.layer_0) for name, card in cards.items())),
             FORMS_HEAD + _table(("written", "gives"), forms),
+            NOT_HERE,
             CITE_HEAD + "```bibtex\n" + "\n".join(_entries(cards.values())) + "\n```\n",
         )
     )
@@ -68,11 +80,11 @@ def _built(name: str, card: Card) -> tuple[str, ...]:
     )
 
 
-def _trained(name: str, card: Card, size_bytes: int | None) -> tuple[str, ...]:
-    published = "?" if size_bytes is None else f"{size_bytes / 1e6:,.1f} MB"
+def _trained(name: str, card: Card, line: RepresentationLine) -> tuple[str, ...]:
+    published = "?" if line.size_bytes is None else f"{line.size_bytes / 1e6:,.1f} MB"
     size = published if card.sources else "nothing"
-    may = "yes" if card.commercial else "no"
-    return f"`{name}`", card.trained_on, card.objective, card.licence, may, size, card.verified
+    may = "yes" if line.commercial else "no"
+    return f"`{name}`", card.trained_on, card.objective, card.licence, line.terms, may, size, card.verified
 
 
 def parameters(count: int) -> str:

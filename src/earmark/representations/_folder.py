@@ -20,6 +20,7 @@ from earmark.representations._saved import PREPROCESSOR, Saved
 from earmark.representations._speech import Family, Speech
 from earmark.representations.base import Representation
 from earmark.representations.encodecmae import saved as encodecmae
+from earmark.representations.mule import saved as mule
 from earmark.representations.wav2vec2 import mel
 
 ADAPTER = "adapter."
@@ -75,6 +76,7 @@ KINDS: Mapping[str, Callable[[Saved], Representation]] = {
     "dac": dac.of_folder,
     "clap": clap.of_folder,
     encodecmae.MODEL_TYPE: encodecmae.of_folder,
+    mule.MODEL_TYPE: mule.of_folder,
 }
 
 

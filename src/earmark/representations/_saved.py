@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from earmark import licences
 from earmark.errors import MissingPart, UserError
 from earmark.nouns import Card
 from earmark.representations import _weights, checkpoint
@@ -84,7 +85,7 @@ class Saved:
             trained_on=origin.trained_on if origin else UNKNOWN,
             objective=origin.objective if origin else UNKNOWN,
             licence=origin.licence if origin else UNKNOWN,
-            commercial=False,
+            commercial=origin is not None and not licences.why_not(origin.licence),
             bibtex="",
             verified="parity",
             sources=(),

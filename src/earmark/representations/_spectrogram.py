@@ -42,17 +42,36 @@ class FilteredPower(nn.Module):
     def forward(self, audio: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch frames bands"]:
         """Return the power in each band of each frame."""
         frames = audio.unfold(1, len(self.window), self.hop_samples)
+        if torch.compiler.is_exporting():  # a graph takes any number of frames, but not any number of blocks
+            return self._bands(frames)
         n_bands = sum(self.get_buffer(f"group_{number}").shape[1] for number in range(len(self.ranges)))
         bands = audio.new_empty(len(audio), frames.shape[1], n_bands)
         for first in range(0, frames.shape[1], BLOCK_FRAMES):
-            spectrum = torch.fft.rfft(frames[:, first : first + BLOCK_FRAMES] * self.window, self.n_fft)
-            power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
-            groups = [
-                power[..., start:stop] @ self.get_buffer(f"group_{number}")
-                for number, (start, stop) in enumerate(self.ranges)
-            ]
-            torch.cat(groups, dim=-1, out=bands[:, first : first + BLOCK_FRAMES])
+            block = slice(first, first + BLOCK_FRAMES)
+            self._bands(frames[:, block], bands[:, block])
         return bands
+
+    def _bands(self, frames: Float[Tensor, "batch frames samples"], out: Tensor | None = None) -> Tensor:
+        """Return the bands of some frames, in `out` where it is given."""
+        power = power_spectrum(frames * self.window, self.n_fft)
+        groups = [
+            power[..., start:stop] @ self.get_buffer(f"group_{number}")
+            for number, (start, stop) in enumerate(self.ranges)
+        ]
+        found: Tensor = torch.cat(groups, dim=-1, out=out)
+        return found
+
+
+def power_spectrum(frames: Float[Tensor, "batch frames samples"], n_fft: int) -> Float[Tensor, "batch frames bins"]:
+    """Return the squared magnitudes of a Fourier transform of `n_fft` points, zeros behind shorter frames."""
+    if torch.compiler.is_exporting():  # as matrix products: not every runtime of graphs can transform
+        numbers = torch.arange(frames.shape[2])[:, None] * torch.arange(n_fft // 2 + 1) % n_fft
+        angles = numbers.double() * (2 * math.pi / n_fft)
+        cosines, sines = (frames @ of(angles).float() for of in (torch.cos, torch.sin))
+        return cosines.square() + sines.square()
+    spectrum = torch.fft.rfft(frames, n_fft)
+    found: Tensor = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
+    return found
 
 
 def decibels(power: Tensor, floor: float = 1e-10) -> Tensor:

@@ -23,7 +23,7 @@ from earmark.lookup import Found
 from earmark.nouns import Card
 
 # Of the papers that earmark follows, and not in it yet: an experiment may name them, and a plan says so.
-NOT_YET = (*("vggish-audioset", "effnet-discogs", "openl3", "neuralfp", "clmr-v2", "maest"),)
+NOT_YET = ("effnet-discogs", "neuralfp")
 
 
 @runtime_checkable

@@ -7,15 +7,15 @@ import dataclasses
 import hashlib
 import zipfile
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from earmark.errors import MissingPart, UserError
+from earmark.errors import UserError
 from earmark.nouns import Card, Source
-from earmark.representations import _weights
+from earmark.representations import _sessions, _weights
+from earmark.representations._sessions import Session
 from earmark.representations.base import check_call, refuse_variant
 
 SAMPLE_RATE, HOP_SAMPLES, WINDOW_SAMPLES = 22050, 256, 43844
@@ -73,7 +73,7 @@ class BasicPitch:
     the graph itself puts there.
     """
 
-    def __init__(self, card: Card, session: Any) -> None:
+    def __init__(self, card: Card, session: Session) -> None:
         self.card = card
         self.session = session
 
@@ -89,7 +89,7 @@ class BasicPitch:
 
     def _outputs(self, samples: Float[Tensor, " samples"]) -> list[Float[Tensor, "frames bins"]]:
         given = {INPUT: samples.float().cpu().numpy()[None, :, None]}
-        return [torch.from_numpy(output[0]) for output in self.session.run(list(OUTPUTS), given)]
+        return [torch.from_numpy(output[0]) for output in self.session(given)]
 
 
 def load(variant: str) -> BasicPitch:
@@ -105,15 +105,4 @@ def load(variant: str) -> BasicPitch:
             "earmark get weights basic-pitch"
         ) from error
     card = dataclasses.replace(CARD, weights_sha256=hashlib.sha256(graph).hexdigest())
-    return BasicPitch(card, _session(graph))
-
-
-def _session(graph: bytes) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingPart("'basic-pitch' needs onnxruntime. Type: pip install 'earmark[onnx]'") from error
-    options = onnxruntime.SessionOptions()
-    # One thread, as everything here: numbers must not depend on how many cores there are.
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return BasicPitch(card, _sessions.session("onnx", graph, OUTPUTS))

@@ -110,7 +110,10 @@ def sha256_of(folder: Path) -> str:
     try:
         return identity.key_of(files=[identity.file_sha256(folder / name) for name in (WEIGHTS, CONFIG)])
     except OSError as error:
-        raise UserError(f"Expected {WEIGHTS} and {CONFIG} in '{folder}', but: {error.strerror}.") from error
+        raise UserError(
+            f"Expected {WEIGHTS} and {CONFIG} in '{folder}', but: {error.strerror}. Name a folder that earmark wrote: "
+            "RUN/checkpoints/NAME-step-N of a pre-training, or that of `earmark corpus targets`."
+        ) from error
 
 
 def refuse_other_tensors(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], what: str) -> None:

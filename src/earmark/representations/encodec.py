@@ -245,11 +245,18 @@ def of_folder(saved: Saved) -> Encodec:
                 f"'{saved.folder / CONFIG}' says {setting}: {saved.shape[setting]}; expected {PUBLISHED[setting]}. "
                 "earmark hears EnCodec in mono, and a segment in one piece: other networks were not trained on that."
             )
-    with _weights.seeded(saved.name, 0):
-        made = _network(saved.shape, CARD)
-    made.card = saved.card(_shaped(made), made)
+    made = shaped(saved.shape)
+    made.card = saved.card(made.card, made)
     saved.require_rate(made.card.sample_rate)
     _fill(made, saved.state(), saved.files[0])
+    return made
+
+
+def shaped(settings: Mapping[str, Any]) -> Encodec:
+    """Return a network of transformers' settings, of which every weight is still to be filled in."""
+    with _weights.seeded(CARD.name, 0):
+        made = _network(settings, CARD)
+    made.card = _shaped(made)
     return made
 
 

@@ -242,7 +242,7 @@ def _card(name: str, layers_and_dim: tuple[int, int], files_sha256: str) -> Card
         licence="unknown",
         commercial=False,
         bibtex="",
-        verified="no",
+        verified="own",
         weights_sha256=files_sha256,
     )
 

@@ -179,7 +179,7 @@ def _card(found: _Module, is_scene: bool, weights_sha256: str) -> Card:
         licence="unknown: see its page",
         commercial=False,
         bibtex="",
-        verified="no",
+        verified="own",
         weights_sha256=weights_sha256,
     )
 

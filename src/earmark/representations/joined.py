@@ -21,7 +21,7 @@ from earmark.representations.base import load as load_part
 CARDS: Mapping[str, Card] = {}
 FORM = "A+B[+C]"
 VERSION = 1
-TRUST = ("no", "parity", "real")
+TRUST = ("no", "own", "parity", "real")
 REMEDY = "Experiments and `earmark embed` join any two, clip by clip; frame by frame these cannot be joined."
 
 

@@ -25,6 +25,14 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Gathered:
+    """A row of every segment of a batch, in order, without gradient. `first` is the place of a part's first segment."""
+
+    rows: Tensor
+    first: int = 0
+
+
+@dataclass(frozen=True)
 class Step:
     """What one part of a batch gives: the loss, whose total is differentiated, and detached monitors by name."""
 
@@ -51,18 +59,20 @@ class Objective(nn.Module, ABC):
         self,
         segments: Any,
         generator: torch.Generator,
-        whole: Measured | None = None,
+        whole: Any = None,
     ) -> Step:
         """Return the loss and the monitors of segments at the objective's sample rate; draws are made on the CPU.
 
-        `whole` is the sum of what `survey` gave over all parts of the step. Without it the part counts as the whole.
+        `whole` is what `survey` gave of all parts of the step: Measured added up, Gathered rows one after the other.
+        Without it the part counts as the whole.
         """
 
-    def survey(self, segments: Any, generator: torch.Generator) -> Measured | None:
+    def survey(self, segments: Any, generator: torch.Generator) -> Measured | Gathered | None:
         """Return what the loss must know of the whole batch before any part can be differentiated; None: nothing.
 
-        Needs no gradient. The generator must be in the state that `forward` will get for these segments. A step of one
-        part needs no survey.
+        Measured: sums are enough. Gathered: a row of each segment is needed, as where all are compared with all. Needs
+        no gradient. The generator must be in the state that `forward` will get for these segments. A step of one part
+        needs no survey.
         """
         return None
 

@@ -64,7 +64,8 @@ def trainable(representation: Representation) -> Trainable:
     if not isinstance(representation, Trainable):
         raise UserError(
             f"'{representation.card.name}' has no network that earmark can go on training: only `linear` is for it, "
-            "which leaves it as it is. Write modes: [linear], or name a network of the wav2vec 2.0 family."
+            "which leaves it as it is. Write modes: [linear], or name an EncodecMAE or a network of the wav2vec 2.0 "
+            "family."
         )
     return representation
 

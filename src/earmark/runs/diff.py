@@ -12,6 +12,7 @@ from earmark.analysis import tables
 from earmark.counted import counted
 from earmark.experiment import ingredients, results
 from earmark.experiment.ingredients import Difference
+from earmark.experiment.probe_folders import CARD, TUNED
 from earmark.experiment.results import Run
 from earmark.identity import canonical_json
 from earmark.nouns import Result
@@ -134,13 +135,20 @@ def opened(run: Run | Path | str) -> Run:
 
 
 def config(old: Path, new: Path) -> tuple[Difference, ...]:
-    """Return what two runs' experiment files say otherwise; entries of lists are known by their names."""
-    return tuple(_of_any("", _yaml(old / "experiment.yml"), _yaml(new / "experiment.yml")))
+    """Return what two runs' files of what was asked say otherwise; entries of lists are known by their names."""
+    return tuple(_of_any("", _yaml(results.asked(old)), _yaml(results.asked(new))))
 
 
 def software(old: Path, new: Path) -> tuple[Difference, ...]:
-    """Return the versions, and the machine, that differ."""
-    return tuple(_of_any("", _json(old / "environment.json"), _json(new / "environment.json")))
+    """Return the versions, and the machine, that differ; of fine-tuned networks also device and threads."""
+    found = _of_any("", _json(old / "environment.json"), _json(new / "environment.json"))
+    return (*found, *_of_any("", _learnt_on(old), _learnt_on(new)))
+
+
+def _learnt_on(folder: Path) -> dict[str, object]:
+    """Return, by its name, what each fine-tuned network of a run was trained on: other threads give other bits."""
+    cards = {file.parent.name: json.loads(file.read_bytes()) for file in folder.glob(f"{TUNED}/*/{CARD}")}
+    return {name: {key: card.get(key) for key in ("device", "threads")} for name, card in cards.items()}
 
 
 def data(old: Path, new: Path) -> tuple[Difference, ...]:
@@ -197,8 +205,8 @@ def _row(row: Result) -> str:
     return f"{where}: {system}, {row.deformation}, {seed}: {row.metric}{which}"
 
 
-def _yaml(file: Path) -> object:
-    return YAML(typ="safe").load(file.read_text("utf-8")) if file.is_file() else {}
+def _yaml(file: Path | None) -> object:
+    return {} if file is None else YAML(typ="safe").load(file.read_text("utf-8"))
 
 
 def _json(file: Path) -> object:

@@ -27,7 +27,18 @@ from earmark.sources.bars import bars
 from earmark.sources.fetch import Fetched
 from earmark.store import Store
 
-COLUMNS = ("representation", "dim", "layers", "rate", "frames", "parameters", "licence", "commercial", "weights")
+COLUMNS = (
+    "representation",
+    "dim",
+    "layers",
+    "rate",
+    "frames",
+    "parameters",
+    "licence",
+    "which is",
+    "commercial",
+    "weights",
+)
 NUMBERS = ("dim", "layers", "rate", "parameters")
 
 
@@ -59,7 +70,8 @@ def _cells(one: RepresentationLine) -> tuple[str, ...]:
     size = f" ({one.size_bytes / 1e6:,.1f} MB)" if one.size_bytes and one.weights == "to fetch" else ""
     return (
         *(one.name, f"{one.dim:,}", str(one.layers), f"{one.sample_rate:,} Hz", page.frames(one.frame_rate_hz)),
-        *(page.parameters(one.n_parameters), one.licence, "yes" if one.commercial else "no"),
+        *(page.parameters(one.n_parameters), one.licence, one.terms),
+        "yes" if one.commercial else "no",
         *(one.weights + size, one.verified),
     )
 

@@ -1,6 +1,7 @@
 """What the command line prints of corpora."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -9,11 +10,12 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from earmark.counted import counted
 from earmark.experiment.progress import bar
 from earmark.show.runs import console, failures
 from earmark.show.said import remark
 from earmark.training import corpus as corpora
-from earmark.training import description
+from earmark.training import description, labels
 
 
 def built(
@@ -47,6 +49,28 @@ def built(
     print(f"{output}: {len(made.tracks):,} of {n_all:,} tracks, {made.duration_s / 3600:.2f} h at {sample_rate} Hz")
     print(f"key: {made.key}")
     return not made.failures
+
+
+def labelled(folder: Path, source: str, output: Path, label: str | None, least: int, data_folder: Path | None) -> None:
+    """Write the labels of a corpus, and say what is labelled."""
+    opened = corpora.open(folder)
+    everything = labels.read(source, opened, label, data_folder=data_folder)
+    made = labels.frequent(everything, least)
+    labels.write(made, output)
+    unlabelled = [track.id for track in opened.tracks if track.id not in made.by_id]
+    if unlabelled:
+        remark(f"note: {len(unlabelled):,} of {len(opened.tracks):,} tracks have no label, such as {unlabelled[0]}")
+    if rare := [tag for tag in everything.tags if tag not in made.tags]:
+        remark(f"note: {counted(len(rare), 'tag')} on fewer than {least} tracks left out, such as {rare[0]}")
+    if untagged := sum(not tags for tags in made.by_id.values()):
+        remark(f"note: {untagged:,} labelled tracks have none of the tags")
+    counts = Counter(tag for tags in made.by_id.values() for tag in tags)
+    rarest, most = min(made.tags, key=counts.__getitem__), max(made.tags, key=counts.__getitem__)
+    print(
+        f"{output}: {counted(len(made.tags), 'tag')} of '{made.label}' on {len(made.by_id):,} of "
+        f"{len(opened.tracks):,} tracks, from {counts[rarest]:,} ({rarest}) to {counts[most]:,} ({most})"
+    )
+    print(f"key: {made.key}")
 
 
 def corpus_description(folder: str, as_json: bool) -> None:

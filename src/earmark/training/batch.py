@@ -1,7 +1,7 @@
 """A batch in portions: what is measured of it, and the gradient, are those of the whole."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from earmark import identity
-from earmark.representations.objective import Heard, Measured, Objective, Step, added
+from earmark.representations.objective import Gathered, Heard, Measured, Objective, Step, added
 
 Sum = Callable[[Tensor], Tensor]
 """Adds a tensor over all devices."""
@@ -44,9 +44,10 @@ def measure(objective: Objective, batch: Batch, sum_: Sum, learn: Callable[[Tens
     like = next(objective.parameters())
     whole = _survey(objective, batch, like, sum_)
     steps = []
-    for part, generator in batch.parts(like):
+    for portion, (part, generator) in zip(batch.portions, batch.parts(like), strict=True):
+        known = replace(whole, first=portion.start) if isinstance(whole, Gathered) else whole
         with torch.set_grad_enabled(learn is not None):
-            one = objective(part, generator, whole)
+            one = objective(part, generator, known)
         if learn is not None:
             learn(one.loss.total)
         steps.append(Step(_exact(one.loss), {name: _exact(value) for name, value in one.monitors.items()}))
@@ -69,13 +70,23 @@ def _part(segments: Heard, which: slice, like: Tensor) -> Heard:
 
 
 @torch.no_grad()
-def _survey(objective: Objective, batch: Batch, like: Tensor, sum_: Sum) -> Measured | None:
+def _survey(objective: Objective, batch: Batch, like: Tensor, sum_: Sum) -> Measured | Gathered | None:
     """Return what the loss must know of the whole batch; None: nothing."""
     if not batch.is_split:
         return None
     found = [objective.survey(part, generator) for part, generator in batch.parts(like)]
-    known = [one for one in found if one is not None]
+    if rows := [one.rows for one in found if isinstance(one, Gathered)]:
+        return Gathered(_one_after_the_other(torch.cat(rows), batch.portions[0].start, sum_))
+    known = [one for one in found if isinstance(one, Measured)]
     return _everywhere(added(known), sum_) if known else None
+
+
+def _one_after_the_other(rows: Tensor, first: int, sum_: Sum) -> Tensor:
+    """Return the rows of all devices: each adds its own to noughts, which changes no digit."""
+    n_rows = int(sum_(torch.full((), float(len(rows)), dtype=torch.float64, device=rows.device)))
+    everyone = rows.new_zeros(n_rows, *rows.shape[1:])
+    everyone[first : first + len(rows)] = rows
+    return sum_(everyone)
 
 
 def _everywhere(measured: Measured, sum_: Sum) -> Measured:

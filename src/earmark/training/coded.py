@@ -129,11 +129,11 @@ class CodedSegments:
         return coded.start + before // pieces.n_samples * pieces.n_frames
 
 
-def segments(sampler: Grid | Random, codes: Codes) -> CodedSegments:
+def segments(sampler: Grid | Random, codes: Codes, *, snapped: bool = False) -> CodedSegments:
     """Return what a sampler hears as frames and codes; its corpus may be a part of the one that was coded.
 
-    Raises UserError for a sampler whose segments are not those that were coded one by one, and for one of tracks that
-    were not coded.
+    `snapped`: where pieces were coded one by one, a segment is the piece in which it begins; else UserError is raised
+    for a sampler whose segments are not those. Raises it too for a sampler of tracks that were not coded.
     """
     wanted = round(sampler.segment_s * codes.sample_rate)
     for track in sampler.room.tracks:
@@ -142,7 +142,7 @@ def segments(sampler: Grid | Random, codes: Codes) -> CodedSegments:
     if codes.pieces is None:
         return CodedSegments(sampler, codes, wanted // codes.hop_samples)
     piece = codes.pieces.n_samples
-    is_one_by_one = isinstance(sampler, Grid) and sampler.hop_samples % piece == 0
+    is_one_by_one = snapped or (isinstance(sampler, Grid) and sampler.hop_samples % piece == 0)
     if wanted != piece or not is_one_by_one or sampler.room.n_samples != piece:
         piece_s = piece / codes.sample_rate
         raise UserError(

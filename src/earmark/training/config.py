@@ -19,17 +19,23 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from earmark.training import systems
+from earmark.representations.mule.settings import CONTRASTS
+from earmark.training import systems, tagging
 from earmark.training.coded import FRONT
 from earmark.training.recipe import Adam, Precision, Recipe
 from earmark.training.schedules import Kind, Schedule
-from earmark.training.systems import EncodecMAESystem, System
+from earmark.training.systems import EncodecMAESystem, MuleSystem, System
+from earmark.training.tagging import TaggedSystem
 from earmark.written import misfit, places, shipped
 from earmark.written.misfit import Form
 from earmark.written.shapes import Shape
 
 SHIPPED = Path(__file__).parents[1] / "experiments" / "pretrain"
 WHAT = "a pre-training"
+KEYS_OF = {"hop_s": ("grid",), "window_s": ("grid",), "by": ("random", "pair"), "max_gap_s": ("pair",)} | {
+    "hard_negatives": ("pair",)
+}
+"""The kinds of segments that a key is of, where it is not of all."""
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
@@ -38,8 +44,8 @@ Count = Annotated[int, Field(ge=1)]
 class SegmentsShape(Shape):
     """Which pieces of the corpus are heard."""
 
-    kind: Literal["grid", "random"] = Field(examples=["random"])
-    """grid: windows at equal distances; random: anywhere."""
+    kind: Literal["grid", "random", "pair"] = Field(examples=["random"])
+    """grid: windows at equal distances; random: anywhere; pair: two and two of one track, as MULE hears them."""
     segment_s: Positive = Field(examples=[3])
     """Length in seconds."""
     hop_s: Positive | None = Field(None, examples=[10])
@@ -47,7 +53,21 @@ class SegmentsShape(Shape):
     window_s: Positive | None = Field(None, examples=[20])
     """grid: length of a window, of which a segment is a random piece; segment_s when left out."""
     by: Literal["track", "duration", "windows"] = Field("duration", examples=["track"])
-    """random: each track is as likely, each moment, or a track comes once for each whole segment that fits into it."""
+    """random, pair: each track is as likely, each moment, or a track comes once for each whole segment that fits in."""
+    max_gap_s: Positive | None = Field(None, examples=[5])
+    """pair: how far apart two may start; anywhere in the track when left out."""
+    hard_negatives: bool = Field(False, examples=[True])
+    """pair: with a third piece of the track, further away, that the two are told apart from as from other tracks."""
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of audio in one of them; of a pair, in all its pieces."""
+        return self.segment_s * (2 + self.hard_negatives if self.kind == "pair" else 1)
+
+    @property
+    def said(self) -> dict[str, object]:
+        """What a card says of them, and the identity of a run; a run of before there were pairs goes on."""
+        return self.model_dump(exclude=set() if self.kind == "pair" else {"max_gap_s", "hard_negatives"})
 
 
 class ScheduleShape(Shape):
@@ -104,6 +124,8 @@ class PretrainShape(Shape):
     """encodecmae: the EnCodec that it hears or seeks by; encodec-24khz when left out."""
     codes: str | None = Field(None, examples=["corpora/music-codes"])
     """encodecmae: the folder of `earmark corpus codes`, which says all of that; left out: made while it trains."""
+    labels: str | None = Field(None, examples=["corpora/music-genres.jsonl"])
+    """mule: the file of `earmark corpus labels` whose tags are learnt; left out: it learns without."""
     segments: SegmentsShape = Field(examples=[{"kind": "random", "segment_s": 3}])
     """Which pieces of it."""
     steps: Count = Field(examples=[400])
@@ -137,7 +159,7 @@ class Pretraining:
     """A file that fits, given its meaning. `corpus` is None where the file leaves it open."""
 
     name: str
-    system: System
+    system: System | TaggedSystem
     corpus: Path | None
     segments: SegmentsShape
     recipe: Recipe
@@ -160,17 +182,23 @@ def _meant(shape: PretrainShape, root: places.Item) -> Pretraining:
     items = root.fields
     with items["representation"].blamed():
         systems.find(shape.representation, {})
+    find = systems.find if shape.labels is None else tagging.find
+    with items.get("labels", root).blamed():
+        find(shape.representation, {})
     with items.get("objective", root).blamed():
-        system = _fronted(systems.find(shape.representation, shape.objective), shape, root)
+        system = _fronted(find(shape.representation, shape.objective), shape, root)
     if shape.weights is not None:
         system = replace(system, weights=Path(shape.weights.removeprefix("path:")).expanduser())
+    if isinstance(system, MuleSystem | TaggedSystem):
+        system = replace(system, segment_s=shape.segments.segment_s)
     _require_sense(shape, root)
+    _require_length(system, shape, root)
     optimiser = shape.optimiser
     with root.blamed():
         recipe = Recipe(
             n_steps=shape.steps,
-            segments_per_step=round(shape.batch_s / shape.segments.segment_s),
-            segments_at_once=round(shape.portion_s / shape.segments.segment_s),
+            segments_per_step=round(shape.batch_s / shape.segments.heard_s),
+            segments_at_once=round(shape.portion_s / shape.segments.heard_s),
             schedule=Schedule(shape.schedule.learning_rate, shape.schedule.warm_up_steps, shape.schedule.kind),
             adam=Adam((optimiser.betas[0], optimiser.betas[1]), optimiser.epsilon, optimiser.weight_decay),
             clip_norm=optimiser.clip_norm,
@@ -183,7 +211,7 @@ def _meant(shape: PretrainShape, root: places.Item) -> Pretraining:
     return Pretraining(shape.name, system, corpus, shape.segments, recipe, shape)
 
 
-def _fronted(system: System, shape: PretrainShape, root: places.Item) -> System:
+def _fronted(system: System | TaggedSystem, shape: PretrainShape, root: places.Item) -> System | TaggedSystem:
     """Return a system with what it hears and seeks by. Raises SpecError where it can make no use of that."""
     given = [key for key in ("targets", "codec", "codes") if key in root.fields]
     if not isinstance(system, EncodecMAESystem):
@@ -204,17 +232,39 @@ def _require_sense(shape: PretrainShape, root: places.Item) -> None:
     """Raise SpecError for what fits the shape and yet cannot be meant."""
     segments, items = shape.segments, root.fields
     given = items["segments"].fields
+    is_contrast = shape.representation in CONTRASTS and shape.labels is None
+    if is_contrast != (segments.kind == "pair"):
+        wanted = "pair" if is_contrast else "random"
+        raise given["kind"].error(
+            f"Expected segments of kind {wanted} for '{shape.representation}', got {segments.kind}. Write kind: "
+            f"{wanted}."
+        )
     if segments.kind == "grid" and segments.hop_s is None:
         raise items["segments"].error("Missing key 'hop_s': a grid needs it. Write, for example, hop_s: 10.")
-    for key in ("hop_s", "window_s") if segments.kind == "random" else ("by",):
-        if key in given:
+    for key, kinds in KEYS_OF.items():
+        if key in given and segments.kind not in kinds:
             raise given[key].key.error(f"'{key}' is not of {segments.kind} segments. Take it out.")
     if segments.window_s is not None and segments.window_s < segments.segment_s:
         raise given["window_s"].error(
             f"Expected a window of at least segment_s, {segments.segment_s:g} s, got {segments.window_s:g} s."
         )
     for key in ("batch_s", "portion_s"):
-        if round(getattr(shape, key) / segments.segment_s) < 1:
+        if round(getattr(shape, key) / segments.heard_s) < 1:
+            what = "a pair" if segments.kind == "pair" else "a segment"
             raise items[key].error(
-                f"Expected '{key}' to hold a segment of {segments.segment_s:g} s, got {getattr(shape, key):g} s."
+                f"Expected '{key}' to hold {what} of {segments.heard_s:g} s, got {getattr(shape, key):g} s."
             )
+
+
+def _require_length(system: System | TaggedSystem, shape: PretrainShape, root: places.Item) -> None:
+    """Raise SpecError for segments that are too short for a system to learn from."""
+    wanted, segment_s = system.least_samples, shape.segments.segment_s
+    if round(segment_s * system.sample_rate) < wanted:
+        raise (
+            root.fields["segments"]
+            .fields["segment_s"]
+            .error(
+                f"Expected segments of at least {wanted / system.sample_rate:.3f} s ({wanted:,} samples) for "
+                f"'{system.name}', got {segment_s:g} s. Take longer ones."
+            )
+        )

@@ -61,6 +61,8 @@ def assembled(folders: Sequence[Path], codec: str | None, inputs: str | None, n_
                 "statistics. Name that folder first, or fit codebooks to these inputs."
             )
         parts += one.parts
+    for part in parts:
+        targets.require_rate(part, heard)
     return Front(heard, parts[0] if len(parts) == 1 else Joined(parts))
 
 
@@ -85,8 +87,10 @@ GAMMA = Sample(150)  # the same, §3.1
 def fit(corpus: Corpus, inputs: Inputs, wanted: Residual, sample: Sample) -> Fitted:
     """Fit codebooks, one after the other, to the frames that they are to code; before, inputs measure what they lack.
 
-    Raises UserError for a corpus of another rate, and for fewer frames than codes; DataError for one that is too short.
+    Raises UserError for a corpus or a teacher of another rate, and for fewer frames than codes; DataError for a corpus
+    that is too short.
     """
+    targets.require_rate(wanted, inputs)
     heard = _segments(corpus, inputs, sample)
     n_measured = min(len(heard), STATISTICS_SEGMENTS)
     inputs.prepare(_audio(heard, range(n_measured)))
@@ -148,7 +152,8 @@ def _frames(heard: segments.Random, made: Front, sample: Sample) -> Float[Tensor
     n_all = n_each * len(heard)
     if sample.n_frames is not None and sample.n_frames > n_all:
         raise DataError(
-            f"Expected {sample.n_frames:,} frames or more in {len(heard):,} segments, got {n_all:,}. Take more."
+            f"Expected {sample.n_frames:,} frames or more in {len(heard):,} segments, got {n_all:,}. Take more "
+            "segments (--segments), or fewer frames (--frames)."
         )
     chosen = None
     if sample.n_frames is not None:
@@ -170,5 +175,10 @@ def _chosen(
                 continue
         audio = _audio(heard, which)
         frames = made.inputs(audio) if part.source is None else part.source(audio)
+        if frames.shape[1] != n_each:
+            raise UserError(
+                f"Expected as many frames to code as '{made.inputs.name}' gives of {SEGMENT_S:g} s, {n_each}, got "
+                f"{frames.shape[1]}. Take inputs of the same frame rate, or another teacher."
+            )
         flat = frames.flatten(0, 1).float()
         yield flat[own] if chosen is None else flat[numbers]

@@ -86,7 +86,7 @@ class Ledger:
         """
         if (self.folder / STATE).is_file() and not resume:
             raise UserError(
-                f"'{self.folder}' holds a pre-training already. Go on with it by --resume, or name another folder."
+                f"'{self.folder}' holds a pre-training already. Go on with it by --resume, or name another by -o."
             )
         done = self.state().step
         for unacknowledged in (one for one in self.checkpoints() if _step_of(one) > done or not done):

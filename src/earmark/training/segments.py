@@ -7,7 +7,7 @@ come. A segment never reaches over the end of its track. Tracks shorter than a s
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -29,6 +29,14 @@ class Pair(NamedTuple):
 
     first: Samples
     second: Samples
+
+
+class Trio(NamedTuple):
+    """Two segments of one track that are near each other, and one that is further from the first: a hard negative."""
+
+    first: Samples
+    second: Samples
+    far: Samples
 
 
 @dataclass(frozen=True)
@@ -147,10 +155,12 @@ class Pairs:
 
     The second starts fewer than `max_gap_samples` from the first, before or after: every such place is equally
     likely, also the first one's own. None: anywhere in the track. MULE (seed 004, section 2.3): 3 s, under 5 s apart.
+    `has_far`: with a third, anywhere in the track but at least `max_gap_samples` from the first; its trial there.
     """
 
     firsts: Random
     max_gap_samples: int | None
+    has_far: bool = False
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -159,14 +169,14 @@ class Pairs:
 
     @property
     def segment_s(self) -> float:
-        """Seconds of both."""
-        return 2 * self.firsts.segment_s
+        """Seconds of all of them."""
+        return (3 if self.has_far else 2) * self.firsts.segment_s
 
     def __len__(self) -> int:
         return self.firsts.n
 
-    def starts(self, epoch: int, index: int) -> tuple[int, int]:
-        """Return the samples of the corpus where the two segments start."""
+    def starts(self, epoch: int, index: int) -> tuple[int, ...]:
+        """Return the samples of the corpus where the segments start."""
         rng, room = _drawn(self.firsts.seed, epoch, index), self.firsts.room
         track, first = self.firsts._drawn(rng, index)
         lowest = int(room.starts[track])
@@ -174,12 +184,20 @@ class Pairs:
         if self.max_gap_samples is not None:
             lowest = max(lowest, first - self.max_gap_samples + 1)
             highest = min(highest, first + self.max_gap_samples - 1)
-        return first, int(rng.integers(lowest, highest + 1))
+        near = first, int(rng.integers(lowest, highest + 1))
+        return (*near, self._far(rng, track, first)) if self.has_far else near
 
-    def at(self, epoch: int, index: int) -> Pair:
-        """Return two segments. Raises IndexError beyond the last."""
-        first, second = self.starts(epoch, index)
-        return Pair(self.firsts.room.read(first), self.firsts.room.read(second))
+    def at(self, epoch: int, index: int) -> Pair | Trio:
+        """Return the segments. Raises IndexError beyond the last."""
+        read = [self.firsts.room.read(start) for start in self.starts(epoch, index)]
+        return Trio(*read) if self.has_far else Pair(*read)
+
+    def _far(self, rng: np.random.Generator, track: int, first: int) -> int:
+        start, gap = int(self.firsts.room.starts[track]), self.max_gap_samples or 0
+        n_before = max(0, first - gap + 1 - start)
+        n_after = max(0, start + int(self.firsts.room.n_places[track]) - first - gap)
+        place = int(rng.integers(n_before + n_after))
+        return start + place if place < n_before else first + gap + place - n_before
 
 
 def grid(corpus: Corpus, win_s: float, hop_s: float, *, crop_s: float | None = None, seed: int = 0) -> Grid:
@@ -223,14 +241,19 @@ def pair(
     by: By = "track",
     n: int | None = None,
     *,
+    far: bool = False,
     seed: int = 0,
 ) -> Pairs:
     """Return `n` pairs an epoch of segments whose middles are less than `max_gap_s` apart (None: of one track).
 
-    `by` and `n` as `random` takes them.
+    `by` and `n` as `random` takes them. `far`: with a third further away, in tracks where there is one for any first.
     """
+    if far and max_gap_s is None:
+        raise UserError("Expected max_gap_s, which says what is far. Write, for example, max_gap_s: 5.")
     gap = None if max_gap_s is None else _n_samples("max_gap_s", max_gap_s, corpus.sample_rate)
-    return Pairs(random(corpus, win_s, by, n, seed=seed), gap)
+    least_s = win_s + (2 * gap - 1) / corpus.sample_rate if far and gap else win_s
+    heard = replace(corpus, tracks=_room(corpus, least_s).tracks) if far else corpus
+    return Pairs(random(heard, win_s, by, n, seed=seed), gap, far)
 
 
 def _room(corpus: Corpus, win_s: float) -> _Room:

@@ -1,7 +1,7 @@
 """What can be pre-trained, by name: how its objective is made of a preset and of overrides, and what is kept of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -12,10 +12,15 @@ from earmark.representations.checkpoint import Contents, contents_of
 from earmark.representations.encodecmae import front, saved
 from earmark.representations.encodecmae import inputs as hearing
 from earmark.representations.encodecmae.front import Front
+from earmark.representations.encodecmae.inputs import EncodecFrames
 from earmark.representations.encodecmae.objective import EncodecMAE
 from earmark.representations.encodecmae.settings import PRESETS as ENCODECMAE
 from earmark.representations.encodecmae.settings import SAMPLE_RATES
 from earmark.representations.encodecmae.settings import Settings as EncodecMAESettings
+from earmark.representations.mule import frontend
+from earmark.representations.mule import saved as mule
+from earmark.representations.mule.objective import SimClr
+from earmark.representations.mule.settings import CONTRASTS, Contrast
 from earmark.representations.objective import Objective
 from earmark.representations.wav2vec2.objective import Wav2Vec2
 from earmark.representations.wav2vec2.settings import PRESETS as WAV2VEC2
@@ -51,9 +56,14 @@ class Wav2Vec2System:
         return overridden(WAV2VEC2[self.variant], self.overrides)
 
     @property
+    def least_samples(self) -> int:
+        """The shortest segment that it can learn from."""
+        return self.settings.least_samples
+
+    @property
     def about(self) -> Mapping[str, object]:
         """What else decides what is learnt: the weights it starts from. Raises UserError where there are none."""
-        return _begun_from(self.weights)
+        return begun_from(self.weights)
 
     def build(self, seed: int) -> Objective:
         """Return the objective before its first step. Raises UserError for weights of another shape."""
@@ -97,16 +107,23 @@ class EncodecMAESystem:
         return overridden(ENCODECMAE[self.name.removeprefix("encodecmae-")], self.overrides)
 
     @property
+    def least_samples(self) -> int:
+        """The shortest segment that it can learn from, as far as is known without its codec."""
+        is_published = self.settings.inputs != "encodec" or (self.front is None and self.codec == hearing.CODEC)
+        return self.settings.least_samples if is_published else 1
+
+    @property
     def about(self) -> Mapping[str, object]:
         """What it hears and seeks by: folders by what is in them, a codec by its name. Raises UserError for none."""
         folders = self.targets if self.front is None else (self.front,)
         fitted = {"fitted": [checkpoint.sha256_of(one) for one in folders]} if folders else {}
-        heard = fitted if self.front is not None else {"codec": self.codec, **fitted}
-        return {**heard, **_begun_from(self.weights)}
+        heard = fitted if self.front is not None else {"codec": _codec(self.codec), **fitted}
+        return {**heard, **begun_from(self.weights)}
 
     def build(self, seed: int) -> Objective:
         """Return the objective before its first step. Raises UserError where targets are missing, or do not fit."""
         made = self._front()
+        self._refuse_other_codec(made)
         objective = EncodecMAE(self.settings, seed, made.inputs, made.targets)
         if self.weights is not None:
             saved.begin(objective, Saved(self.name, self.weights))
@@ -115,6 +132,26 @@ class EncodecMAESystem:
     def contents(self, objective: Objective) -> Contents:
         """Return all that the objective holds."""
         return saved.contents(cast(EncodecMAE, objective))
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """Names of the networks whose layers it seeks codes of."""
+        folders = self.targets if self.front is None else (self.front,)
+        return tuple(name for one in folders for name in front.teachers(one))
+
+    def _refuse_other_codec(self, made: Front) -> None:
+        inputs = made.inputs
+        if inputs.sample_rate != self.sample_rate:
+            raise UserError(
+                f"Expected inputs at {self.sample_rate} Hz, got '{inputs.name}' at {inputs.sample_rate} Hz. Name a "
+                f"codec of that rate, such as {hearing.CODEC}."
+            )
+        is_named = self.front is None and self.codec != hearing.CODEC
+        if is_named and isinstance(inputs, EncodecFrames) and inputs.codec_name != self.codec:
+            raise UserError(
+                f"Expected targets that hear '{self.codec}', got those of '{inputs.codec_name}'. Fit targets to that "
+                "codec, or leave out codec."
+            )
 
     def _front(self) -> Front:
         if self.front is not None:
@@ -130,14 +167,67 @@ class EncodecMAESystem:
         return fronts.assembled(self.targets, self.codec if is_codec else None, settings.inputs, n_of_codec)
 
 
-def _begun_from(weights: Path | None) -> dict[str, object]:
+@dataclass(frozen=True)
+class MuleSystem:
+    """MULE by SimCLR: a preset of its settings by name, what is to be otherwise, and how long its segments are.
+
+    `weights` is the folder of a checkpoint to start from; None: random weights.
+    """
+
+    name: str
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    segment_s: float = 3.0
+    weights: Path | None = None
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the audio, in Hz."""
+        return frontend.SAMPLE_RATE
+
+    @property
+    def settings(self) -> Contrast:
+        """Its settings. Raises UserError for an override of what there is not, or of another kind."""
+        return overridden(CONTRASTS[self.name], self.overrides)
+
+    @property
+    def least_samples(self) -> int:
+        """The shortest segment that it can learn from."""
+        return frontend.LEAST_SAMPLES
+
+    @property
+    def about(self) -> Mapping[str, object]:
+        """What else decides what is learnt: the weights it starts from. Raises UserError where there are none."""
+        return begun_from(self.weights)
+
+    def build(self, seed: int) -> Objective:
+        """Return the objective before its first step. Raises UserError for weights of another shape."""
+        objective = SimClr(self.settings, seed)
+        if self.weights is not None:
+            mule.begin(objective, Saved(self.name, self.weights))
+        return objective
+
+    def contents(self, objective: Objective) -> Contents:
+        """Return all that the objective holds."""
+        settings = self.settings
+        trained_by = {name: one for name, one in asdict(settings).items() if name != "network"}
+        return mule.contents(objective, settings.network, trained_by, self.segment_s)
+
+
+def _codec(name: str) -> str:
+    """Return what tells a codec apart: its name, and the weights of one in a folder, which may change under it."""
+    return f"{name} {hearing.load_codec(name).card.weights_sha256}" if name.startswith("path:") else name
+
+
+def begun_from(weights: Path | None) -> dict[str, object]:
+    """Return what a card says of the weights that a network starts from. Raises UserError where there are none."""
     return {} if weights is None else {"begun_from": checkpoint.sha256_of(weights)}
 
 
-System = Wav2Vec2System | EncodecMAESystem
+System = Wav2Vec2System | EncodecMAESystem | MuleSystem
 KNOWN: Mapping[str, type[System]] = {
     **{f"wav2vec2-{variant}": Wav2Vec2System for variant in WAV2VEC2},
     **{f"encodecmae-{variant}": EncodecMAESystem for variant in ENCODECMAE},
+    **dict.fromkeys(CONTRASTS, MuleSystem),
 }
 
 

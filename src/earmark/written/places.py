@@ -264,7 +264,9 @@ def _child(at: Item, key: str, place: Place, names: Mapping[str, str]) -> Item:
     name = _spelling(at, key, names)
     if name not in at.fields:
         known = ", ".join(at.fields) or "none"
-        raise place.error(f"There is no key '{key}' to go through.{hint(key, at.fields)} Keys here: {known}.")
+        meant = hint(key, at.fields)
+        whole = "" if meant else f" To add it, set it whole: {key}={{name: value}}."
+        raise place.error(f"There is no key '{key}' to go through.{meant} Keys here: {known}.{whole}")
     return at.fields[name]
 
 

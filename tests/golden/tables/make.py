@@ -39,7 +39,13 @@ def rows() -> Iterator[Result]:
         SYSTEMS, PROBES, CONDITIONS
     ):
         name = {"representation": representation, "layer": layer, "probe": probe, "preset": preset}
-        one = row(**name, deformation=chain, severity=severity, unverified=representation != "logmel")
+        one = row(
+            **name,
+            deformation=chain,
+            severity=severity,
+            unverified=representation != "logmel",
+            licence="" if representation == "logmel" else "non-commercial",
+        )
         score = 0.3 + gain + more + most
         for seed, offset in ((None, 0.0), (0, -0.01), (1, 0.01)):
             each = replace(one, seed=seed, n_seeds=2 if seed is None else 1)

@@ -5,23 +5,21 @@ what is heard, what is sought, the size, and what of the data or of self-trainin
 baseline ECMAE-R: the base network with random weights on the published EnCodec.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from earmark.errors import UserError
 from earmark.nouns import Card, Source
 from earmark.representations import _weights, encodec
-from earmark.representations.base import check_call
 from earmark.representations.encodecmae import inputs as heard
 from earmark.representations.encodecmae import network, published
+from earmark.representations.encodecmae.frames import EncodecMAEFrames
 from earmark.representations.encodecmae.inputs import EncodecFrames, Inputs, Mel256
-from earmark.representations.encodecmae.network import Encoder
 from earmark.representations.encodecmae.settings import BASE, LARGE, SMALL, TINY, Settings
 
 HUB = "https://huggingface.co/lpepino"
@@ -153,33 +151,6 @@ VARIANTS: Mapping[str, Variant] = {one.card.name.removeprefix("encodecmae-"): on
 CARDS = {name: one.card for name, one in VARIANTS.items()}
 
 
-class EncodecMAEFrames(nn.Module):
-    """Frames of the encoder, which sees all of a segment: nothing is hidden, and there is no decoder.
-
-    Frames are as many as its inputs give. Layer 0 is the input to the first block, layer i the normed stream after
-    block i, the last one the encoder's answer; blocks above the deepest layer asked for are not computed. Source:
-    Pepino et al. 2023, §3.2. Differs from the published code: the last part of a clip is heard however short it is, if
-    only the inputs can take it (version 2 leaves out what is shorter than 2,048 samples).
-    """
-
-    def __init__(self, inputs: Inputs, encoder: Encoder, card: Card) -> None:
-        super().__init__()
-        self.inputs = inputs
-        self.encoder = encoder
-        self.card = card
-        self.eval().requires_grad_(False)
-
-    @torch.inference_mode()
-    def forward(
-        self, audio: Float[Tensor, "batch samples"], layers: Sequence[int] | None = None
-    ) -> Float[Tensor, "batch layers frames dim"]:
-        """Return the layers asked for (None: all). Raises UserError for wrong audio or layers."""
-        wanted = check_call(audio, layers, self.card)
-        frames = self.inputs(audio.float())
-        found = dict(enumerate(self.encoder.layers(frames, max(wanted))))
-        return torch.stack([found[layer] for layer in wanted], dim=1)
-
-
 def build(variant: str, seed: int) -> EncodecMAEFrames:
     """Return the network of a variant with random weights, EnCodec's among them; those are as published for `r`.
 
@@ -190,7 +161,8 @@ def build(variant: str, seed: int) -> EncodecMAEFrames:
         inputs: Inputs = _published_codec(one.card)
     else:
         inputs = heard.inputs(one.settings.inputs, f"random:{heard.CODEC}@{seed}")
-    made = EncodecMAEFrames(inputs, network.build(one.settings, inputs.dim, seed).encoder, one.card)
+    encoder = network.build(one.settings, inputs.dim, seed).encoder
+    made = EncodecMAEFrames(inputs, encoder, one.card, one.settings)
     made.card = _weights.random_card(one.card, made, seed)
     return made
 
@@ -211,7 +183,8 @@ def load(variant: str) -> EncodecMAEFrames:
     with torch.device("meta"):
         whole = network.Network(one.settings, inputs.dim)
     _fill(whole, found.network, one.card, file)
-    return EncodecMAEFrames(inputs, whole.encoder, replace(one.card, weights_sha256=_weights.sha256_of(file)))
+    card = replace(one.card, weights_sha256=_weights.sha256_of(file))
+    return EncodecMAEFrames(inputs, whole.encoder, card, one.settings)
 
 
 def _published_codec(card: Card) -> EncodecFrames:

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from earmark.representations._spectrogram import power_spectrum
+
 FLOOR = torch.finfo(torch.float32).eps
 PREEMPHASIS = 0.97
 BLOCK_FRAMES = 256
@@ -35,14 +37,15 @@ class KaldiBank(nn.Module):
     def forward(self, audio: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch frames bands"]:
         """Return the bands of each frame."""
         frames = audio.unfold(1, self.frame_samples, self.shift_samples)
+        if torch.compiler.is_exporting():  # a graph takes any number of frames, but not any number of blocks
+            return self._bands(frames)
         # In blocks, for the spectrum of one to stay in cache.
         return torch.cat([self._bands(block) for block in torch.split(frames, BLOCK_FRAMES, dim=1)], dim=1)
 
     def _bands(self, frames: Float[Tensor, "batch frames samples"]) -> Float[Tensor, "batch frames bands"]:
         centred = frames - frames.mean(2, keepdim=True)
         before = torch.cat([centred[..., :1], centred[..., :-1]], dim=2)
-        spectrum = torch.fft.rfft((centred - PREEMPHASIS * before) * self.window, n=self.n_fft)
-        power = spectrum.real.square() + spectrum.imag.square()
+        power = power_spectrum((centred - PREEMPHASIS * before) * self.window, self.n_fft)
         bands: Tensor = power @ self.filters
         return bands.clamp_min(FLOOR).log()
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from earmark.errors import UserError
@@ -79,7 +80,14 @@ def load(folder: Path) -> Front:
     made = [
         _targets(said, tensors.get(f"targets.{number}"), heard, file) for number, said in enumerate(config["targets"])
     ]
+    for one in made:
+        seeking.require_rate(one, heard)
     return Front(heard, made[0] if len(made) == 1 else Joined(made))
+
+
+def teachers(folder: Path) -> tuple[str, ...]:
+    """Return the names of the networks that codebooks of a folder stand on. Raises UserError for no such folder."""
+    return tuple(str(said["of"]) for said in _read(folder)["targets"] if said["kind"] == "kmeans")
 
 
 def _about_inputs(inputs: Inputs) -> dict[str, object]:
@@ -123,7 +131,13 @@ def _targets(said: Mapping[str, Any], entries: Tensor | None, inputs: Inputs, fi
         case "codec":
             codec = hearing.load_codec(said["codec"])
             _require_same(codec.card.name, EncodecFrames(codec).weights_sha256, said, file)
-            return seeking.of_codec(codec, inputs, said["n_streams"])
+            made = seeking.of_codec(codec, inputs, said["n_streams"])
+            if not torch.equal(made.codebooks, entries):
+                raise UserError(
+                    f"'{file}' was made with other codebooks of '{codec.card.name}' than are here. Restore those "
+                    "weights, or make the folder anew."
+                )
+            return made
         case "kmeans":
             teacher: Representation = base.load(said["of"])
             _require_same(teacher.card.name, teacher.card.weights_sha256, said, file)

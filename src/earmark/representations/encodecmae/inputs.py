@@ -8,6 +8,7 @@ mel128    a log-mel spectrogram at 16 kHz, standardised by a corpus: 128 bands, 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from earmark.errors import UnknownName, UserError
-from earmark.representations import _weights, base
+from earmark.representations import _weights, base, encodec
 from earmark.representations._spectrogram import FilteredPower, htk_filters
 from earmark.representations.encodec import Encodec, alone_on_cpu
 from earmark.representations.encodecmae.fbank import KaldiBank
@@ -77,6 +78,7 @@ class EncodecFrames(Inputs):
     def __init__(self, codec: Encodec) -> None:
         super().__init__()
         self.name, self.codec_name = "encodec", codec.card.name
+        self.shape = {name: getattr(codec.config, name) for name in encodec.PUBLISHED}
         self.sample_rate, self.hop_samples = codec.card.sample_rate, int(codec.config.hop_length)
         self.min_samples, self.dim = codec.card.min_samples, codec.card.dim
         self.encoder: Any = codec.encoder
@@ -218,8 +220,12 @@ def inputs(name: str, codec: str = CODEC) -> Inputs:
 
 
 def load_codec(name: str) -> Encodec:
-    """Return an EnCodec by the name of its representation. Raises as `inputs`."""
+    """Return an EnCodec by the name of its representation, which its card then has whole, "path:FOLDER" too.
+
+    Raises as `inputs`.
+    """
     found = base.load(name)
     if not isinstance(found, Encodec):
         raise UserError(f"Expected the codec to be an EnCodec, got '{name}'. Known: {CODEC}, random:{CODEC}, path:…")
+    found.card = replace(found.card, name=name)  # a folder's card has its last part alone, by which nothing is found
     return found

@@ -5,7 +5,7 @@ Source: Pepino et al. 2023, §2.2 and figure 1, in the details of its published 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -82,11 +82,13 @@ class Stack(nn.Module):
         )
         self.last_norm = nn.LayerNorm(settings.dim)
 
-    def streams(self, frames: Float[Tensor, "clips frames dim"]) -> Iterator[Streams]:
-        """Yield the streams after each block; what is not asked for is not computed."""
+    def streams(
+        self, frames: Float[Tensor, "clips frames dim"], kept: Sequence[int] | None = None
+    ) -> Iterator[Streams]:
+        """Yield the streams after each block, or each that is `kept`; what is not asked for is not computed."""
         streams = Streams(frames, frames)
-        for number, block in enumerate(self.blocks):
-            streams = block(streams, self.feedforwards[number % len(self.feedforwards)])
+        for number in range(len(self.blocks)) if kept is None else kept:
+            streams = self.blocks[number](streams, self.feedforwards[number % len(self.feedforwards)])
             yield streams
 
     def end(self, streams: Streams) -> Float[Tensor, "clips frames dim"]:

@@ -5,7 +5,7 @@ encoder), and the codebooks of the targets. So a folder needs nothing beside it,
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 
 import torch
 from torch import Tensor, nn
@@ -14,15 +14,14 @@ from earmark.errors import UserError
 from earmark.representations import encodec
 from earmark.representations._saved import CONFIG, Saved
 from earmark.representations.checkpoint import Contents, refuse_other_tensors
-from earmark.representations.encodecmae import EncodecMAEFrames, card_of, network
+from earmark.representations.encodecmae import card_of, frames, network
 from earmark.representations.encodecmae import inputs as heard
+from earmark.representations.encodecmae.frames import CODEC, ENCODER, INPUTS, MODEL_TYPE, SETTINGS, EncodecMAEFrames
 from earmark.representations.encodecmae.inputs import EncodecFrames, Inputs
 from earmark.representations.encodecmae.objective import EncodecMAE
 from earmark.representations.encodecmae.settings import Settings
 
-MODEL_TYPE = "earmark-encodecmae"
-SETTINGS, CODEC = "settings", "codec"
-NETWORK, ENCODER, INPUTS, TARGETS = "network.", "network.encoder.", "inputs.", "targets."
+NETWORK, TARGETS = "network.", "targets."
 HEAD = ("network.head.weight", "network.head.bias")
 
 
@@ -31,8 +30,7 @@ def contents(objective: EncodecMAE) -> Contents:
     inputs = objective.inputs
     if inputs is None:
         raise UserError("Expected an objective with inputs to keep, got one of cached frames alone. Give it inputs.")
-    codec = inputs.codec_name if isinstance(inputs, EncodecFrames) else None
-    config = {"model_type": MODEL_TYPE, SETTINGS: asdict(objective.settings), CODEC: codec}
+    config = frames.config(objective.settings, inputs)
     return Contents(objective.state_dict(), config, {"sampling_rate": inputs.sample_rate})
 
 
@@ -48,7 +46,7 @@ def of_folder(saved: Saved) -> EncodecMAEFrames:
     for module, prefix in ((encoder, ENCODER), (inputs, INPUTS)):
         _fill(module, {name.removeprefix(prefix): one for name, one in state.items() if name.startswith(prefix)}, saved)
     like = replace(card_of(settings), sample_rate=inputs.sample_rate, frame_rate_hz=inputs.frame_rate_hz)
-    made = EncodecMAEFrames(inputs, encoder, replace(like, min_samples=inputs.min_samples))
+    made = EncodecMAEFrames(inputs, encoder, replace(like, min_samples=inputs.min_samples), settings)
     made.card = saved.card(made.card, made)
     saved.require_rate(inputs.sample_rate)
     return made
@@ -113,12 +111,15 @@ def _inputs(settings: Settings, saved: Saved) -> Inputs:
     """Return the inputs; of a codec its shape, which the folder's tensors then fill."""
     if settings.inputs != "encodec":
         return heard.inputs(settings.inputs)
-    codec = str(saved.settings.get(CODEC))
-    variant = codec.removeprefix("random:").partition("@")[0].removeprefix("encodec-")
-    if variant not in encodec.CARDS:
-        known = ", ".join(f"encodec-{one}" for one in encodec.CARDS)
-        raise UserError(f"Expected '{CODEC}' in '{saved.folder / CONFIG}' to be one of {known}; got '{codec}'.")
-    return EncodecFrames(encodec.build(variant, 0))
+    said = saved.settings.get(CODEC)
+    if not isinstance(said, Mapping) or not said.keys() >= {"name", *encodec.PUBLISHED}:
+        raise UserError(
+            f"Expected '{CODEC}' in '{saved.folder / CONFIG}' with a name and {', '.join(encodec.PUBLISHED)}; got "
+            f"{said!r}. Load it with the version of earmark that wrote it."
+        )
+    codec = encodec.shaped({name: said[name] for name in encodec.PUBLISHED})
+    codec.card = replace(codec.card, name=str(said["name"]))
+    return EncodecFrames(codec)
 
 
 def _fill(module: nn.Module, state: Mapping[str, Tensor], saved: Saved) -> None:

@@ -3,6 +3,7 @@
 Source: Pepino, Riera and Ferrer 2023 (seed 002), §2.2, §2.3 and §3.1, in the details of its published code.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -71,6 +72,16 @@ class Settings:
     def input_dim(self) -> int:
         """Width of the frames that the published inputs of that name give."""
         return INPUT_DIMS[self.inputs]
+
+    @property
+    def least_samples(self) -> int:
+        """The shortest segment of which frames are hidden and seen, by the frames that inputs of that name give.
+
+        Encodec's are those of a codec whose hop is the published one, 320 samples.
+        """
+        n_frames = max(self.mask_frames + 1, math.ceil(1 / self.mask_share))
+        hops = {"encodec": 320 * (n_frames - 1) + 1, "mel256": 637 + 318 * (n_frames - 1), "mel128": 320 * n_frames}
+        return hops[self.inputs]
 
     @property
     def n_beside(self) -> int:

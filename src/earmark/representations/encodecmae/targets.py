@@ -165,12 +165,27 @@ class Teacher:
     layer: int
     name: str
 
+    @property
+    def sample_rate(self) -> int:
+        """Of the audio, in Hz."""
+        return self.representation.card.sample_rate
+
     def __call__(self, audio: Audio) -> Frames:
         """Return the layer's frames."""
         network: object = self.representation
         if isinstance(network, nn.Module):
             network.to(audio.device)
         return self.representation(audio.float(), [self.layer])[:, 0].clone()  # a clone may be part of a graph
+
+
+def require_rate(targets: Residual, inputs: Inputs) -> None:
+    """Raise UserError where what the codebooks stand on hears another rate than the inputs: it is given their audio."""
+    source = targets.source
+    if isinstance(source, Teacher | EncodecFrames) and source.sample_rate != inputs.sample_rate:
+        raise UserError(
+            f"Expected targets and inputs that hear one rate, got '{source.name}' at {source.sample_rate} Hz and "
+            f"'{inputs.name}' at {inputs.sample_rate} Hz. Take other inputs, or another teacher or codec."
+        )
 
 
 def of_codec(codec: Encodec, inputs: Inputs, n_streams: int = 8) -> Residual:

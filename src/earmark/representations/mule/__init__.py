@@ -8,7 +8,7 @@ for datasets of mono files (NSynth, GTZAN, MagnaTagATune …) where published nu
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,15 +20,20 @@ from earmark import identity, places
 from earmark.nouns import Card, Source
 from earmark.representations import _weights
 from earmark.representations.base import check_call
+from earmark.representations.checkpoint import Contents
 from earmark.representations.mule import published, settings
-from earmark.representations.mule.frontend import HOP_SAMPLES, SAMPLE_RATE, LogMel, standardised
+from earmark.representations.mule.frontend import HOP_SAMPLES, LEAST_SAMPLES, SAMPLE_RATE, LogMel, standardised
 from earmark.representations.mule.network import SfNfNet
 from earmark.representations.mule.settings import Settings
+from earmark.representations.trainable import Noise
 
 WINDOW_FRAMES, STEP_FRAMES, CHUNK_FRAMES = 300, 200, 8000
 TOGETHER = 16
 """Windows that are given to the network at once."""
 MONO_GAIN = 0.5
+MODEL_TYPE = "earmark-mule"
+HEARD = {"sampling_rate": SAMPLE_RATE}
+"""What preprocessor_config.json says."""
 FILE = "model.keras"
 
 REPOSITORY = "https://github.com/PandoraMedia/music-audio-representations"
@@ -41,7 +46,7 @@ CARD = Card(
     dim=1728,
     layers=1,
     layer_0="the mean over time and frequency of both paths, through GELU: what the projector was trained on",
-    min_samples=20 * HOP_SAMPLES,
+    min_samples=LEAST_SAMPLES,
     max_samples=None,
     padding_safe=False,
     architecture="log-mel (96 bands) → SF-NFNet-F0: a slow and a fast path of 12 residual blocks each",
@@ -116,24 +121,58 @@ CARDS = {variant: form.card for variant, form in FORMS.items()}
 
 
 class Mule(nn.Module):
-    """One embedding of each segment, heard as a whole: a frame. Any length from 0.2 s works; it was trained on 3 s."""
+    """One embedding of each segment, heard as a whole: a frame. Any length from 0.2 s works; it was trained on 3 s.
+
+    It can go on learning (trainable.Trainable); there is no attention in it, and no frame that could be hidden.
+    """
+
+    is_released = False
 
     def __init__(self, card: Card, network: SfNfNet, gain: float = 1.0) -> None:
         super().__init__()
         self.card, self.front, self.network = card, LogMel(gain), network
         self.network.freeze()
 
+    @property
+    def front_end(self) -> nn.Module:
+        """The convolutions before the first blocks, of both paths; the spectrogram has nothing to learn."""
+        return nn.ModuleList((self.network.slow_stem, self.network.fast_stem))
+
+    @property
+    def projections(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
     @torch.inference_mode()
     def forward(
         self, audio: Float[Tensor, "batch samples"], layers: Sequence[int] | None = None
     ) -> Float[Tensor, "batch layers frames dim"]:
-        """Return the embedding, as the one frame of the one layer. The last frame of the spectrogram is left out.
-
-        So a second has 100 frames, and not 101, as the network was given them.
-        """
+        """Return the embeddings of the one layer. Raises UserError for wrong audio or layers."""
         wanted = check_call(audio, layers, self.card)
-        found: Tensor = self.network(standardised(self.front(audio)[:, :, :-1]))
-        return found[:, None, None].repeat(1, len(wanted), 1, 1)
+        return self._frames(audio, None)[:, None].repeat(1, len(wanted), 1, 1)
+
+    def last_layer(
+        self, audio: Float[Tensor, "batch samples"], noise: Noise | None = None
+    ) -> Float[Tensor, "batch frames dim"]:
+        """Return the embeddings with gradient; in training mode branches are left out by chance, as in pre-training.
+
+        Of the noise there is a generator to draw that by; without noise it is torch's own, as for dropouts elsewhere.
+        """
+        check_call(audio, None, self.card)
+        return self._frames(audio, torch.default_generator if noise is None else noise.generator)
+
+    def contents(self) -> Contents:
+        """Return what a checkpoint of it holds: the network, and how it hears."""
+        said = {"gain": self.front.gain, "is_released": self.is_released}
+        state = self.network.state_dict(prefix="network.")
+        return Contents(state, {**config(self.network.settings, self.card.segment_s), **said}, HEARD)
+
+    def _frames(
+        self, audio: Float[Tensor, "batch samples"], generator: torch.Generator | None
+    ) -> Float[Tensor, "batch frames dim"]:
+        """Return one frame. The last one of the spectrogram is left out: a second has 100, as the network was given."""
+        found: Tensor = self.network(standardised(self.front(audio)[:, :, :-1]), generator)
+        return found[:, None]
 
 
 class Released(Mule):
@@ -143,14 +182,19 @@ class Released(Mule):
     *Differs:* published, a file above 41 min has a seam in its spectrogram every 41 min 20 s; here it has none.
     """
 
-    @torch.inference_mode()
-    def forward(
-        self, audio: Float[Tensor, "batch samples"], layers: Sequence[int] | None = None
-    ) -> Float[Tensor, "batch layers frames dim"]:
+    is_released = True
+
+    def _frames(
+        self, audio: Float[Tensor, "batch samples"], generator: torch.Generator | None
+    ) -> Float[Tensor, "batch frames dim"]:
         """Return an embedding a window."""
-        wanted = check_call(audio, layers, self.card)
-        rows = [torch.cat([self.network(standardised(some)) for some in _windows(row)]) for row in self.front(audio)]
-        return torch.stack(rows)[:, None].repeat(1, len(wanted), 1, 1)
+        windows = [[self.network(standardised(some), generator) for some in _windows(row)] for row in self.front(audio)]
+        return torch.stack([torch.cat(some) for some in windows])
+
+
+def config(network: Settings, segment_s: float | None) -> dict[str, object]:
+    """Return what config.json says of a network, and of the segments that it is to hear."""
+    return {"model_type": MODEL_TYPE, "network": asdict(network), "segment_s": segment_s}
 
 
 def centres(n_frames: int) -> tuple[int, ...]:

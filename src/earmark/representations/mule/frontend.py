@@ -12,6 +12,8 @@ from earmark.representations._spectrogram import FilteredPower, htk_filters
 
 SAMPLE_RATE, N_FFT, WIN_SAMPLES, HOP_SAMPLES, N_MELS = 16000, 2048, 400, 160, 96
 LOWEST_HZ, HIGHEST_HZ = 0.0, 8000.0
+LEAST_SAMPLES = 20 * HOP_SAMPLES
+"""The shortest audio that the network has a frame for in all of its layers."""
 COMPRESSION, LEAST_SPREAD = 1e4, 0.01
 
 

@@ -153,10 +153,19 @@ class SfNfNet(nn.Module):
     def train(self, mode: bool = True) -> Self:
         """Take training up, or end it. A network that learns standardises its weights anew in each call."""
         if mode:
-            for module in self.modules():
-                if isinstance(module, Conv):
-                    module.frozen = None
+            self._thaw()
         return super().train(mode)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Let weights have gradients, or not; those that have are standardised anew in each call."""
+        if requires_grad:
+            self._thaw()
+        return super().requires_grad_(requires_grad)
+
+    def _thaw(self) -> None:
+        for module in self.modules():
+            if isinstance(module, Conv):
+                module.frozen = None
 
     def _through(self, stage: nn.Module, x: Tensor, first: int, generator: torch.Generator | None) -> Tensor:
         """Return what the blocks of a stage make of it; `first` is the number of its first among all."""

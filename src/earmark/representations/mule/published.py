@@ -10,7 +10,6 @@ HDF5 file are read: of TensorFlow 2.12 to 2.15 (`_layer_checkpoint_dependencies/
 of config.json. Source: keras/src/saving/saving_lib.py of both, and files that both wrote (tests/golden/mule).
 """
 
-import io
 import json
 import zipfile
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
@@ -23,7 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from earmark.errors import MissingPart, UserError
+from earmark.errors import UserError
+from earmark.representations import _hdf5
 from earmark.representations.mule.network import Block, Conv, SfNfNet
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
@@ -237,11 +237,7 @@ def _datasets(group: Any) -> Iterator[np.ndarray]:
 
 def _opened(content: bytes) -> Any:
     try:
-        import h5py
-    except ImportError as error:
-        raise MissingPart("The weights of 'mule' are read by h5py. Type: pip install 'earmark[hdf5]'") from error
-    try:
-        return h5py.File(io.BytesIO(content))
+        return _hdf5.opened(content, "mule")
     except OSError as error:
         raise _Unfit(f"{WEIGHTS} is damaged: {error}") from error
 

@@ -1,6 +1,8 @@
-"""Shapes of SF-NFNet: how wide and deep each of its two paths is. Pure."""
+"""Shapes of SF-NFNet: how wide and deep each of its two paths is; and by what numbers it is trained. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 Pair = tuple[int, int]
 """Of an axis of frequency, then one of time."""
@@ -63,6 +65,51 @@ F0 = Settings(
     squeezed=(32, 32, 64, 192),
     fused=(128, 256, 512, 3072),
 )
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """Mixup of log-mel spectrograms while training, of either segment of a pair with those of other pairs.
+
+    `way`: "convex" takes g of one and 1 − g of the other, "additive" one and g of the other, "none" leaves them alone;
+    g is of Beta(`alpha`, `beta`). `when`: "before" or "after" slices are standardised; after it they are so once more.
+    McCallum et al. 2022 (seed 004, section 2.1) leave way and place open.
+    """
+
+    way: Literal["convex", "additive", "none"] = "convex"
+    when: Literal["before", "after"] = "before"
+    alpha: float = 5.0
+    beta: float = 2.0
+
+
+@dataclass(frozen=True)
+class Head:
+    """The projector: widths of its hidden layers, and the deviation of its first weights."""
+
+    hidden: tuple[int, ...] = (4096, 4096, 4096)
+    deviation: float = 0.01
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """SimCLR: a network, the projector on it, what is compared (`n_out` numbers) and how sharply."""
+
+    network: Settings
+    head: Head = Head()
+    n_out: int = 1024
+    temperature: float = 0.1
+    mixing: Mixing = Mixing()
+
+
+@dataclass(frozen=True)
+class Tagging:
+    """With labels: a network, the projector from it to a logit for each tag, and how segments are mixed."""
+
+    network: Settings
+    head: Head = Head()
+    mixing: Mixing = Mixing()
+
+
 # Strides early, and no groups: what makes it fast on a CPU.
 TINY = Settings(
     slow=Path(
@@ -84,3 +131,12 @@ TINY = Settings(
     fused=(24, 48, 96, 128),
 )
 PRESETS = {"f0": F0, "tiny": TINY}
+# What is compared of a tiny network is as small; wider first weights suit narrower layers: 1 / √512.
+TINY_HEAD = Head(hidden=(512, 512), deviation=0.044)
+CONTRASTS: Mapping[str, Contrast] = {
+    "mule": Contrast(F0),
+    "mule-tiny": Contrast(TINY, TINY_HEAD, n_out=128, mixing=Mixing(way="none")),
+}
+"""SimCLR by the name of what it is of."""
+TAGGINGS: Mapping[str, Tagging] = {"mule": Tagging(F0), "mule-tiny": Tagging(TINY, TINY_HEAD, Mixing(way="none"))}
+"""With labels, by the name of what it is of."""

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from earmark.errors import UserError
 
+MOST_FRAMES = 10_000
+"""What leaves no room for spans in so many frames leaves none in more."""
+
 
 @dataclass(frozen=True)
 class Draws:
@@ -46,7 +49,7 @@ def masked_frames(
     """
     n_starts = n_frames - span_frames
     expected = probability * n_frames / span_frames
-    most = max(int(expected + 1.0), least_spans)
+    most = _most_spans(n_frames, probability, span_frames, least_spans)
     if n_starts < most:
         raise UserError(
             f"Expected segments with room for {most} spans of {span_frames} frames that start apart, so at least "
@@ -61,6 +64,21 @@ def masked_frames(
     lots = torch.rand(n_clips, n_frames, generator=generator, dtype=torch.float64).masked_fill(~hidden, -1.0)
     n_kept = int(hidden.sum(1).min())
     return lots.topk(n_kept, dim=1).indices.sort(dim=1).values
+
+
+def least_frames(probability: float, span_frames: int, least_spans: int) -> int:
+    """Return how many frames a clip must have for `masked_frames`. Raises UserError where no number is enough."""
+    for n_frames in range(span_frames, MOST_FRAMES):
+        if n_frames - span_frames >= _most_spans(n_frames, probability, span_frames, least_spans):
+            return n_frames
+    raise UserError(
+        f"Expected spans that leave room for one another, got a mask_probability of {probability:g} for spans of "
+        f"{span_frames} frames. Take a lower probability, or longer spans."
+    )
+
+
+def _most_spans(n_frames: int, probability: float, span_frames: int, least_spans: int) -> int:
+    return max(int(probability * n_frames / span_frames + 1.0), least_spans)
 
 
 def _spread(starts: Bool[Tensor, "clips frames"], span_frames: int) -> Bool[Tensor, "clips frames"]:

@@ -6,9 +6,10 @@ Source: Baevski et al. 2020, §4.2, and the published configuration of BASE.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import cast
 
 from earmark.representations import _speech_shapes
-from earmark.representations.wav2vec2 import SHAPE, mel
+from earmark.representations.wav2vec2 import SHAPE, masking, mel
 
 # Under transformers' names. Their defaults are others: 0.1 of layers and activations, 0 before blocks and quantiser.
 DROPOUTS: Mapping[str, object] = {
@@ -81,6 +82,15 @@ class Settings:
     def n_candidates(self) -> int:
         """The code sought and the negatives, of either kind."""
         return 1 + self.negatives + self.negatives_across
+
+    @property
+    def least_samples(self) -> int:
+        """The shortest segment: frames for the spans that are hidden, and one of log-mel where that is to be told."""
+        n_samples = masking.least_frames(self.mask_probability, self.mask_frames, self.least_spans)
+        kernels, strides = (cast(tuple[int, ...], self.network[f"conv_{name}"]) for name in ("kernel", "stride"))
+        for kernel, stride in reversed([*zip(kernels, strides, strict=True)]):
+            n_samples = (n_samples - 1) * stride + kernel
+        return max(n_samples, mel.N_FFT if self.mel.is_asked else 0)
 
     def reshaped(self, **network: object) -> "Settings":
         """Return them with some settings of the network changed."""

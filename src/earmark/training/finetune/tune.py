@@ -133,5 +133,6 @@ def _card(job: Job, end: State, device: str) -> dict[str, object]:
         "steps": end.step,
         "seconds": end.seconds,
         "device": device,
+        "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }

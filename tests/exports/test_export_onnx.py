@@ -1,0 +1,162 @@
+"""ONNX files and runtimes: the numbers of torch within 1e-4, at any length, or a refusal with torch's reason."""
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import earmark
+from earmark import audio, conformance, exports
+from earmark.catalogue.prediction import load_probe
+from earmark.errors import DataError, MissingPart, UserError
+from earmark.experiment import probe_folders
+from earmark.representations import _compiled, _graphs, _sessions, base
+from earmark.representations._graphs import Followed, Graph
+from earmark.representations.embed import clip_embedding
+from earmark.representations.logmel import CARD
+from tests.audio_files import sound, written
+from tests.experiment.specimens import LEAST
+
+WRITERS = ("onnx", "onnxscript", "onnxruntime")
+NAME = "random:wav2vec2-tiny"
+
+
+@pytest.fixture
+def writers() -> None:
+    for name in WRITERS:
+        pytest.importorskip(name, reason=f"no {name}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One home for all tests of this file: a graph is written once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EARMARK_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("EARMARK_RUNS", str(tmp_path_factory.mktemp("runs")))
+        yield
+
+
+def noise(n_samples: int, rows: int = 1) -> torch.Tensor:
+    return 0.1 * torch.randn(rows, n_samples, generator=torch.Generator().manual_seed(n_samples))
+
+
+@pytest.mark.onnx
+@pytest.mark.parametrize("name", [NAME, "logmel", "random:encodecmae-tiny"])
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_a_runtime_gives_torchs_numbers_at_any_length(writers: None, runtime: str, name: str) -> None:
+    if runtime == "openvino":
+        pytest.importorskip("openvino", reason="no openvino")
+    original, found = base.load(name), base.load(f"{runtime}:{name}")
+    for seconds in (0.31, 1.0, 2.71):
+        heard = noise(round(seconds * original.card.sample_rate), 2)
+        expected, said = original(heard), found(heard)
+        assert said.shape == expected.shape
+        assert float((said - expected).abs().max() / expected.abs().max().clamp_min(1)) <= 1e-4
+    assert torch.equal(found(heard, [found.card.layers - 1]), said[:, [-1]])
+    assert found.card.name == f"{runtime}:{name}"
+    assert found.card.weights_sha256 != original.card.weights_sha256, "the runtime is in every key"
+
+
+@pytest.mark.onnx
+def test_what_torch_cannot_leave_open_is_of_one_length(writers: None) -> None:
+    original, found = base.load("random:mule-tiny"), base.load("onnx:random:mule-tiny")
+    assert (found.card.min_samples, found.card.max_samples, found.card.segment_s) == (48000, 48000, 3.0)
+    heard = noise(48000)
+    torch.testing.assert_close(found(heard), original(heard), atol=1e-4, rtol=0)
+    expected = clip_embedding(original, noise(10 * 16000)[0].numpy(), None, 3.0, 3.5)
+    np.testing.assert_allclose(clip_embedding(found, noise(10 * 16000)[0].numpy(), None, 3.0, 3.5), expected, atol=1e-4)
+
+
+@pytest.mark.onnx
+def test_a_runtime_keeps_the_laws_of_representations(writers: None) -> None:
+    assert conformance.broken_by_representation(base.load("onnx:logmel")) == ()
+
+
+@pytest.mark.onnx
+def test_what_torch_cannot_follow_is_refused_with_its_reason(writers: None, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="'random:encodec-tiny' cannot be written as an ONNX graph: Could not guard"):
+        exports.export("random:encodec-tiny", tmp_path / "a", "onnx")
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.onnx
+def test_other_numbers_are_refused_at_load(writers: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def off(runtime: _sessions.Runtime, graph: bytes, outputs: list[str]) -> _sessions.Session:
+        true = made(runtime, graph, outputs)
+        return lambda given: [one + 0.01 for one in true(given)]
+
+    base.load("onnx:logmel")
+    made = _sessions.session
+    monkeypatch.setattr(_sessions, "session", off)
+    with pytest.raises(UserError, match=r"'onnx:logmel' differs from torch by .*, more than 0\.0001, by onnxruntime"):
+        base.load("onnx:logmel")
+
+
+@pytest.mark.onnx
+def test_a_graph_is_written_once(writers: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    base.load("onnx:logmel")
+
+    def never(network: Followed) -> Graph:
+        raise AssertionError("written a second time")
+
+    monkeypatch.setattr(_graphs, "graph_of", never)
+    base.load("onnx:logmel")
+
+
+def _fitted(folder: Path, probes: str, representation: str) -> dict[str, Path]:
+    """Run probes on tones in little and in much noise; return the folder of each, by its name."""
+    for number in range(40):
+        place = folder / "audio" / ("pure", "noisy")[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        hiss = np.random.default_rng(number).standard_normal((30000 + number, 2)).astype(np.float32)
+        written(place / f"{number}.wav", 0.3 * sound(30000 + number) + (0.01 + 0.1 * (number % 2)) * hiss)
+    data = f"{{name: mine, label: label, kind: multiclass}}\n    datasets: [{{name: folder, dir: {folder}/audio}}]"
+    file = folder / "some.yml"
+    text = LEAST.replace("studio_family", data).replace("[logmel]", representation)
+    file.write_text(text.replace("[{preset: mir_ref-fixed, only: [M1]}]", probes))
+    run = earmark.run(file, quiet=True)
+    return {probe_folders.read_card(one).probe: one for one in (run.folder / "probes").iterdir()}
+
+
+@pytest.mark.onnx
+def test_a_probe_behind_it_says_what_predict_says(writers: None, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    kinds = "[{kind: mlp, name: deep, hidden_units: [8], batch_norm: true, standardise: true, epochs: 4}, "
+    kinds += "{kind: logistic, name: smooth, standardise: true, pca: 3}, {kind: ridge, name: ridge}, "
+    kinds += "{kind: knn, name: near, k: 3}]"
+    choice = f"[{{name: '{NAME}', layers: [1, 3], pool: [mean, std]}}]"
+    probes = _fitted(tmp_path, kinds, choice)
+    for name in ("deep", "smooth", "ridge"):
+        folder = tmp_path / name
+        exports.export(NAME, folder, "onnx", probe=probes[name])
+        session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+        facts = json.loads(session.get_modelmeta().custom_metadata_map["earmark"])
+        assert facts == json.loads((folder / "model.json").read_text())
+        assert facts["probe"]["classes"] == ["noisy", "pure"]
+        found = earmark.predict(sorted((tmp_path / "audio").rglob("1*.wav")), probes[name])
+        for path, expected in zip(found.paths, found.scores, strict=True):
+            (said,) = session.run(None, {"audio": audio.read(path, 16000).samples[None]})
+            np.testing.assert_allclose(said[0], expected, atol=1e-4)
+    with pytest.raises(UserError, match="A graph can hold probes of the kinds mlp, logistic and ridge"):
+        exports.export(NAME, tmp_path / "near", "onnx", probe=probes["near"])
+    with pytest.raises(DataError, match=f"was fitted on {NAME}, not on 'logmel'"):
+        exports.export("logmel", tmp_path / "other", "onnx", probe=probes["ridge"])
+    assert load_probe(probes["deep"]).classes == ("noisy", "pure")
+
+
+def test_without_the_writers_the_line_to_type_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in WRITERS else find(name))
+    with pytest.raises(MissingPart, match=r"needs onnx, onnxscript, onnxruntime\. Type: pip install 'earmark\[onnx\]'"):
+        exports.export("logmel", tmp_path / "a", "onnx")
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_a_runtimes_name_is_looked_up_as_the_network_it_computes(runtime: str) -> None:
+    assert base.card(f"{runtime}:logmel") == CARD
+    with pytest.raises(UserError, match=f"Expected a representation after {runtime}:"):
+        _compiled.load(runtime, "")  # type: ignore[arg-type]
