@@ -39,7 +39,7 @@ LANES: dict[str, Callable[[], str]] = {
     "ray": lambda: _lacks("ray"),
     "slurm": lambda: _lacks("submitit"),
     "mirdata": lambda: _lacks("mirdata"),
-    "onnx": lambda: _lacks("onnxruntime"),
+    "onnx": lambda: _lacks("onnxruntime") or _lacks("onnx"),
     "worker": lambda: _lacks("ensurepip"),
     "tex": lambda: _lacks_program("TeX", "tectonic", "pdflatex"),
     "gpu": _lacks_device,

@@ -34,9 +34,9 @@ These need no card here: what they lead to brings its own.
 """
 NOT_HERE = """## What is not here
 
-Jukebox (Dhariwal 2020; its layer 36 was probed by Castellon 2021) has 5 thousand million parameters, needs a GPU of more
-than 12 GB, and takes minutes a clip: it is too large to be run here. Vectors that you computed elsewhere, one file a
-clip, are a representation by `features:PATTERN`, and so is any other model's. `effnet-discogs` (the thesis' graph, for
+Jukebox (Dhariwal 2020; its layer 36 was probed by Castellon 2021) has 5 thousand million parameters: it is too large to
+be run here. Vectors that you computed elsewhere, one file a clip, are a representation by `features:PATTERN`, and so
+are any other model's. `effnet-discogs` (the thesis' graph, for
 TensorFlow) and `neuralfp` are names that experiment files may hold, and a plan lists them as missing. BYOL-A comes with
 a licence for evaluation alone, and no implementation of it but its authors' was found to hold ours against.
 
