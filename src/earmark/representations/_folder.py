@@ -19,8 +19,10 @@ from earmark.representations import _speech, _speech_shapes, _weights, clap, dac
 from earmark.representations._saved import PREPROCESSOR, Saved
 from earmark.representations._speech import Family, Speech
 from earmark.representations.base import Representation
-from earmark.representations.encodecmae import saved as encodecmae
-from earmark.representations.mule import saved as mule
+from earmark.representations.encodecmae import frames as encodecmae
+from earmark.representations.encodecmae import saved as saved_encodecmae
+from earmark.representations.mule import MODEL_TYPE as MULE
+from earmark.representations.mule import saved as saved_mule
 from earmark.representations.wav2vec2 import mel
 
 ADAPTER = "adapter."
@@ -75,8 +77,8 @@ KINDS: Mapping[str, Callable[[Saved], Representation]] = {
     "encodec": encodec.of_folder,
     "dac": dac.of_folder,
     "clap": clap.of_folder,
-    encodecmae.MODEL_TYPE: encodecmae.of_folder,
-    mule.MODEL_TYPE: mule.of_folder,
+    encodecmae.MODEL_TYPE: saved_encodecmae.of_folder,
+    MULE: saved_mule.of_folder,
 }
 
 
