@@ -94,12 +94,12 @@ def _require_same(made: Representation, graph: Graph, fitted: Fitted, card: Prob
 
 
 def _sounds(card: Card, n_samples: int) -> Iterator[Float32[np.ndarray, "1 samples"]]:
-    """Yield noise, the same 60 dB lower, and a tone that dies away: what a probe stretches most is not in noise."""
+    """Yield noise, the same 60 dB lower, and a tone that dies away in it: a probe may stretch what noise has not."""
     noise = _graphs.noise(card, n_samples)
     yield noise
     yield noise / 1000.0
     at_s = np.arange(n_samples, dtype=np.float32)[None] / card.sample_rate
-    yield 0.5 * np.exp(-2.0 * at_s) * np.sin(2.0 * np.pi * 220.0 * at_s)
+    yield noise / 1000.0 + 0.5 * np.exp(-2.0 * at_s) * np.sin(2.0 * np.pi * 220.0 * at_s)
 
 
 def _notes(graph: Graph, card: ProbeCard | None) -> tuple[str, ...]:

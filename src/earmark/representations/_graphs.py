@@ -9,6 +9,7 @@ import contextlib
 import importlib.util
 import io
 import json
+import logging
 import math
 import sys
 import warnings
@@ -139,6 +140,8 @@ def _written(network: Followed, n_samples: int, is_open: bool) -> tuple[bytes, i
     # Torch says on both streams how it goes on, and stdout is for what was asked.
     with contextlib.redirect_stdout(sys.stderr), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        # It warns of what it knows no operators of, such as those of a torchvision that is not here.
+        logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
         with torch.no_grad():
             shapes = ({1: sizes.AUTO},) if is_open else None
             followed = torch.export.export(network, audio, dynamic_shapes=shapes, strict=False)
