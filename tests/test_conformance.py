@@ -18,6 +18,9 @@ from earmark.representations.base import check_call
 from earmark.representations.logmel import CARD
 
 
+SEEDS = {"openl3": "@1"}  # of its four channels those of seed 0 hear little but what depends on the file's rate
+
+
 def of_every_file() -> Iterator[str]:
     """Yield, of each file with cards, what needs no weights: random ones of its tiny variants, or what has none.
 
@@ -28,9 +31,9 @@ def of_every_file() -> Iterator[str]:
         tiny = [
             variant for variant in module.CARDS if "tiny" in variant.split("-") and "pitch" not in variant.split("-")
         ]
-        yield from (f"random:{name}-{variant}" for variant in tiny)
+        yield from (f"random:{name}-{variant}{SEEDS.get(name, '')}" for variant in tiny)
         if not tiny and module.CARDS:
-            yield name
+            yield f"{name}-{next(iter(module.CARDS))}".removesuffix("-")
 
 
 @pytest.mark.parametrize("name", tuple(of_every_file()))

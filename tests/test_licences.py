@@ -39,6 +39,23 @@ def test_a_licence_permits_what_the_strictest_of_its_parts_permits(terms: str, l
     assert bool(licences.why_not(licence)) == (terms in FORBIDDING)
 
 
+@pytest.mark.parametrize(
+    ("terms", "licence"),
+    [
+        ("non-commercial", "CC-BY-NC4.0"),
+        ("non-commercial", "CC-BY-NCSA"),
+        ("non-commercial", "MIT, non commercial"),
+        ("non-commercial", "MIT, no commercial use"),
+        ("non-commercial", "CC-BY-4.0, commercial use requires a contract"),
+        ("non-commercial", "BSD, for non-profit use"),
+        ("evaluation-only", "MIT (research purposes only)"),
+        ("evaluation-only", "Apache-2.0, weights for personal use"),
+    ],
+)
+def test_a_permissive_word_does_not_hide_what_stands_beside_it(terms: str, licence: str) -> None:
+    assert licences.terms(licence) == terms
+
+
 def test_every_class_of_the_table_is_met_and_google_research_forbids_nothing() -> None:
     assert set(WRITTEN) == set(TABLE)
     assert licences.terms("Apache-2.0, of Google Research") == "permissive"
@@ -72,9 +89,11 @@ def test_a_commercial_run_names_each_that_is_refused_and_lists_what_remains() ->
 def test_what_was_never_checked_runs_only_unverified() -> None:
     cards = {"logmel": replace(logmel.CARD, verified="no")}
     with pytest.raises(Refused, match=r"1 of 1 representations were never checked.*\n  logmel: verified: no\nWhat"):
-        permitted.require(parse(LEAST), cards)
-    permitted.require(parse(LEAST, "unverified=true"), cards)
-    permitted.require(parse(LEAST), {"logmel": replace(logmel.CARD, verified="own")})
+        permitted.require_checked(parse(LEAST), cards)
+    (planned,) = permitted.notes(parse(LEAST), cards, {})
+    assert "run only where that is asked for" in planned
+    permitted.require_checked(parse(LEAST, "unverified=true"), cards)
+    permitted.require_checked(parse(LEAST), {"logmel": replace(logmel.CARD, verified="own")})
 
 
 def test_what_may_run_is_no_part_of_what_is_measured_but_of_its_file() -> None:
@@ -87,9 +106,9 @@ def test_what_may_run_is_no_part_of_what_is_measured_but_of_its_file() -> None:
 
 def test_a_commercial_run_says_that_it_is_not_of_data() -> None:
     cards = {name: names.card(name) for name in ("gtzan", "nsynth")}
-    (said,) = permitted.note(parse(LEAST, "commercial=true"), cards)
+    (said,) = permitted.notes(parse(LEAST, "commercial=true"), {}, cards)
     assert said.endswith("its licence says: gtzan (unknown).")
-    assert [*permitted.note(parse(LEAST), cards)] == []
+    assert [*permitted.notes(parse(LEAST), {}, cards)] == []
 
 
 def test_every_cell_of_what_was_never_checked_says_so_and_the_constant_does_not() -> None:

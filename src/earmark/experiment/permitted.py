@@ -14,7 +14,7 @@ from earmark.representations import base
 
 
 def require(experiment: Experiment, here: Mapping[str, Card]) -> None:
-    """Raise Refused, naming each with its reason and what remains, for what the file or its flags do not let run.
+    """Raise Refused, naming each with its reason and what remains, for what may not be used as the file is to be.
 
     `here` are the cards of what is here; of what is not, only what its name tells is known.
     """
@@ -27,17 +27,30 @@ def require(experiment: Experiment, here: Mapping[str, Card]) -> None:
                 f"{_remains(wrong, cards)}Leave the others out of the file, or leave out --commercial "
                 "(commercial: true)."
             )
+
+
+def require_checked(experiment: Experiment, here: Mapping[str, Card]) -> None:
+    """Raise Refused, where the file and its flags do not ask for it, for what was never checked against anything."""
+    if said := _unchecked(experiment, here):
+        raise Refused(said)
+
+
+def _unchecked(experiment: Experiment, here: Mapping[str, Card]) -> str:
+    cards = dict(_cards(experiment, here))
     wrong = {name: "verified: no" for name, card in cards.items() if card.verified == "no"}
-    if wrong and not experiment.unverified:
-        raise Refused(
-            f"{_counted(wrong, cards)} were never checked against an independent implementation or with real weights, "
-            f"so nothing is run:\n{_listed(wrong)}\n{_remains(wrong, cards)}Leave the others out, or have their "
-            "numbers marked in every table: --unverified, or unverified: true in the file."
-        )
+    if not wrong or experiment.unverified:
+        return ""
+    return (
+        f"{_counted(wrong, cards)} were never checked against an independent implementation or with real weights, and "
+        f"run only where that is asked for:\n{_listed(wrong)}\n{_remains(wrong, cards)}Leave the others out, or have "
+        "their numbers marked in every table: --unverified, or unverified: true in the file."
+    )
 
 
-def note(experiment: Experiment, cards: Mapping[str, DataCard]) -> Iterator[str]:
-    """Yield, where only what is permitted runs, what the gate says nothing of: datasets that are not permissive."""
+def notes(experiment: Experiment, here: Mapping[str, Card], cards: Mapping[str, DataCard]) -> Iterator[str]:
+    """Yield what a run would refuse as never checked; and what --commercial says nothing of: datasets' licences."""
+    if said := _unchecked(experiment, here):
+        yield said
     found = {name: licences.terms(card.licence) for name, card in cards.items()}
     strict = [f"{name} ({said})" for name, said in found.items() if said in licences.FORBIDDING]
     if experiment.commercial and strict:

@@ -90,6 +90,7 @@ def run(
         raise UnknownName("stage", stage, STAGES)
     kept = _Kept(skip_clean, skip_deformed, devices.choose(device))
     prepared = study(source, (*overrides, *permitted.said(commercial, unverified)), store, jobs, quiet)
+    permitted.require_checked(prepared.asked, {name: one.card for name, one in prepared.keys.facts.items()})
     if prepared.missing:
         raise readiness.refusal(prepared.missing)
     folder = run_folder(prepared.asked, run_id)

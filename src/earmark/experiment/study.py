@@ -56,7 +56,7 @@ class Study:
     def notes(self) -> tuple[str, ...]:
         """What should be known before: translated names, broken laws, drawn splits, absent classes."""
         said = [*self.experiment.notes, *readiness.cautions(self.asked), *readiness.broken_laws(self.verdicts)]
-        said += permitted.note(self.asked, self.cards)
+        said += permitted.notes(self.asked, {name: one.card for name, one in self.keys.facts.items()}, self.cards)
         said += heard.notes(self.subjects, self.keys.hash_of)
         for found in self.subjects.values():
             said += [f"{one.task.name} on {one.dataset}: {note}" for one in found for note in one.notes]
