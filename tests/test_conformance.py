@@ -17,7 +17,6 @@ from earmark.representations import base
 from earmark.representations.base import check_call
 from earmark.representations.logmel import CARD
 
-
 SEEDS = {"openl3": "@1"}  # of its four channels those of seed 0 hear little but what depends on the file's rate
 
 

@@ -11,8 +11,10 @@ from typing import Literal
 Terms = Literal["evaluation-only", "non-commercial", "AGPL", "unknown", "share-alike", "permissive"]
 
 TABLE: Mapping[Terms, str] = {
-    "evaluation-only": r"for (evaluation|research|academic)|(evaluation|research|academic)[- ](licen[cs]e|only|use)",
-    "non-commercial": r"\bNC\b|non-?commercial|not for (commercial use|sale)",
+    "evaluation-only": r"for (evaluation|research|academic|personal|private)|"
+    r"(evaluation|research|academic|personal|private)[- ](licen[cs]e|only|use|purpose)|\(academic\)",
+    "non-commercial": r"\bNC(\b|\d)|\bBY[- ]?NC|non\W?(commercial|profit)|not? (for )?(commercial use|sale)|"
+    r"commercial use (requires|needs|is not|forbidden|prohibited)",
     "AGPL": r"\bAGPL|Affero",
     # Not knowing comes before knowing: "MIT for the code, unknown for the weights" permits nothing.
     "unknown": r"unknown|none|undeclared|not (known|declared)|\bno licence|proprietary|\bND\b|rail\b|see its page",

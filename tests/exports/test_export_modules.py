@@ -166,6 +166,38 @@ def test_its_page_says_licence_training_data_citation_and_the_scores_of_a_run(tm
         exports.export("random:hubert-tiny", tmp_path / "other", "transformers", run=tmp_path / "run")
 
 
+def test_a_network_in_a_folder_finds_its_scores_however_the_folder_is_written(importable: Path) -> None:
+    exports.export(NAME, importable / "saved", "transformers")
+    results.write_rows(
+        importable / "run", [replace(ROW, representation=f"path:{importable}/../{importable.name}/saved")]
+    )
+    done = exports.export("path:saved", importable / "again", "transformers", run=importable / "run")
+    assert "| 0.900 [0.860, 0.940] | 200 |" in (done.folder / "README.md").read_text()
+
+
+def test_no_two_scores_of_a_page_stand_under_the_same_words(tmp_path: Path) -> None:
+    own = replace(ROW, representation=NAME)
+    some = [replace(own, pool="mean+std", value=0.2), replace(own, train_share=0.1, value=0.3)]
+    means = [replace(row, fold=None) for row in (own, *some)]
+    results.write_rows(tmp_path / "run", [*means, *(replace(own, fold=fold) for fold in range(3))])
+    exports.export(NAME, tmp_path / "saved", "transformers", run=tmp_path / "run")
+    page = (tmp_path / "saved" / "README.md").read_text()
+    assert "| layer | pool | train_share | probe | metric | average | score | n |" in page
+    assert page.count("| made | made | random |") == 3, "folds stand for themselves only where there is no mean"
+
+
+def test_a_package_says_what_must_be_there_where_it_is_used_and_nothing_else(importable: Path) -> None:
+    assert exports.export("logmel", importable / "exported_plain", "hear").notes == ()
+    assert exports.export(NAME, importable / "exported_drawn", "hear").notes == ()
+    (note,) = exports.export("hear:exported_drawn", importable / "exported_again", "xares").notes
+    assert (
+        note == "The package names 'hear:exported_drawn', which must be there too, under that name, where it is used."
+    )
+    exports.export(NAME, importable / "saved", "transformers")
+    with pytest.raises(UserError, match=r"can hold one network of yours; got 'path:.*saved\+random:hubert-tiny'"):
+        exports.export(f"path:{importable / 'saved'}+random:hubert-tiny", importable / "exported_both", "hear")
+
+
 def test_what_a_form_cannot_hold_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"'logmel' is no network of a class of transformers'.* Write --as onnx"):
         exports.export("logmel", tmp_path / "a", "transformers")

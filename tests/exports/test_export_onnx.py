@@ -62,13 +62,33 @@ def test_a_runtime_gives_torchs_numbers_at_any_length(writers: None, runtime: st
 
 
 @pytest.mark.onnx
-def test_what_torch_cannot_leave_open_is_of_one_length(writers: None) -> None:
-    original, found = base.load("random:mule-tiny"), base.load("onnx:random:mule-tiny")
-    assert (found.card.min_samples, found.card.max_samples, found.card.segment_s) == (48000, 48000, 3.0)
-    heard = noise(48000)
-    torch.testing.assert_close(found(heard), original(heard), atol=1e-4, rtol=0)
-    expected = clip_embedding(original, noise(10 * 16000)[0].numpy(), None, 3.0, 3.5)
-    np.testing.assert_allclose(clip_embedding(found, noise(10 * 16000)[0].numpy(), None, 3.0, 3.5), expected, atol=1e-4)
+def test_a_file_says_into_which_segments_earmark_would_cut_what_it_hears(writers: None, tmp_path: Path) -> None:
+    done = exports.export("random:mule-tiny", tmp_path / "a", "onnx")
+    said = json.loads((tmp_path / "a" / "model.json").read_text())
+    assert (said["segment_s"], said["segment_hop_s"]) == (3.0, 2.0)
+    assert (
+        done.notes[-1] == "earmark hears audio in segments of 3 s: cut longer audio so, and average what the file says."
+    )
+    assert (
+        "at least 0.200 s; longer audio in segments of 3 s, one every 2 s\n" in (tmp_path / "a/README.md").read_text()
+    )
+
+
+@pytest.mark.onnx
+def test_a_clip_is_cut_as_for_torch_where_the_graph_takes_one_length(writers: None) -> None:
+    original, found = base.load("random:mule-tiny"), _compiled.load("onnx", "random:mule-tiny")
+    assert found.graph.is_of_one_length
+    assert not found.graph.takes(2 * 16000)
+    for seconds in (0.5, 3, 8, 10):  # of 8 s the last piece has 2 s, which the graph does not take
+        clip = noise(round(seconds * 16000))[0].numpy()
+        expected = clip_embedding(original, clip, None)
+        np.testing.assert_allclose(clip_embedding(found, clip, None), expected, atol=1e-4)
+
+
+@pytest.mark.onnx
+def test_a_graph_of_a_length_that_no_clip_is_cut_into_is_refused(writers: None) -> None:
+    with pytest.raises(UserError, match=r"of 47,840 samples alone, and 'random:mule-tiny-released' hears other"):
+        base.load("onnx:random:mule-tiny-released")
 
 
 @pytest.mark.onnx
@@ -146,6 +166,19 @@ def test_a_probe_behind_it_says_what_predict_says(writers: None, tmp_path: Path)
     with pytest.raises(DataError, match=f"was fitted on {NAME}, not on 'logmel'"):
         exports.export("logmel", tmp_path / "other", "onnx", probe=probes["ridge"])
     assert load_probe(probes["deep"]).classes == ("noisy", "pure")
+
+
+@pytest.mark.onnx
+def test_a_probe_of_a_network_in_a_folder_knows_it_however_the_folder_is_written(
+    writers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exports.export(NAME, tmp_path / "saved", "transformers")
+    probes = _fitted(tmp_path, "[{kind: ridge, name: ridge}]", f"['path:{tmp_path / 'saved'}']")
+    monkeypatch.chdir(tmp_path)
+    exports.export("path:saved", tmp_path / "a", "onnx", probe=probes["ridge"])
+    exports.export("random:hubert-tiny", tmp_path / "other", "transformers")
+    with pytest.raises(DataError, match="not on 'path:other'"):
+        exports.export("path:other", tmp_path / "b", "onnx", probe=probes["ridge"])
 
 
 def test_without_the_writers_the_line_to_type_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from earmark.errors import DataError
 from earmark.nouns import Failure
 from earmark.training import corpus, labels
 from earmark.training.corpus import Corpus
+from earmark.training.labels import Labels
 from tests.training.made_corpora import RATE, audio_folder, corpus_of
 
 
@@ -36,6 +37,12 @@ def test_every_track_has_the_tags_of_its_line_and_a_file_keeps_them(made: Corpus
     assert found.by_id == {"0": ("jazz",), "2": ("rock",), "3": ("live", "rock")}
     assert labels.open(tmp_path / "tags.jsonl", made) == found
     assert labels.open(tmp_path / "tags.jsonl", made).key == found.key
+
+
+def test_a_file_keeps_names_with_any_character_that_ends_lines_elsewhere(made: Corpus, tmp_path: Path) -> None:
+    found = Labels(made.key, "genre", ("a\u2028b", "c\x85"), {"0\u2029": ("c\x85",), "1\x1c": ("a\u2028b",)})
+    labels.write(found, tmp_path / "tags.jsonl")
+    assert labels.open(tmp_path / "tags.jsonl", made) == found
 
 
 def test_a_track_without_a_label_is_not_one_without_tags(made: Corpus, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`earmark pretrain` with labels, from a corpus to a representation, and what it refuses."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -94,6 +95,23 @@ def test_what_comes_out_is_a_representation_that_says_what_it_learnt(file: Path,
     assert len(card["heard"].split()) == 5  # not the one without labels
     assert {"average_precision", "roc_auc", "base_rates"} <= card["monitors"].keys() & card["validation"][0].keys()
     assert card["objective"].startswith("that of mule-tiny with labels, 4 steps")
+
+
+def test_a_loss_that_is_no_number_raises_an_alarm(file: Path, music: Path, tmp_path: Path) -> None:
+    made = trained(file, music, tmp_path / "run", "schedule.learning_rate=1e30")
+    assert [text.partition(" ")[0] for text in made.alarms] == ["not_finite"]
+
+
+def test_who_starts_from_a_network_of_other_tags_has_its_network_and_a_new_projector(
+    file: Path, music: Path, tmp_path: Path
+) -> None:
+    made = trained(file, music, tmp_path / "run")
+    first = TaggedSystem("mule-tiny", {"head": {"hidden": [16]}}, weights=made.checkpoint)
+    kept = tensors(made)
+    for tags, is_same in ((("jazz", "live", "rock"), True), (("brass", "keys", "voice"), False)):
+        began = replace(first, tags=tags).build(0).state_dict()
+        changed = {name.partition(".")[0] for name, one in began.items() if not torch.equal(one, kept[name])}
+        assert changed == (set() if is_same else {"projector"})
 
 
 class Interrupted(Exception):

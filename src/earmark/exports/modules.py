@@ -5,7 +5,7 @@ al. 2022 and HEAR's evaluation kit; xares 0.1.3, `audio_encoder_checker.py`; mte
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from earmark import __version__
@@ -13,8 +13,11 @@ from earmark.errors import UserError
 from earmark.exports.encoder import EarmarkEncoder
 from earmark.exports.written import Exported, cited, facts, files_of, text
 from earmark.nouns import Card
+from earmark.representations.joined import Joined
 
 NETWORK = "network"
+OUTSIDE = ("worker:", "hear:")
+"""Forms of names that say where something lies."""
 HEAD = '''"""{name}, layer {layer}, for {whom}. Written by earmark {version}, which it needs.
 
 Licence: {licence}
@@ -144,7 +147,9 @@ def write(name: str, folder: Path, form: str, layer: int | None) -> Exported:
     where = _placed(name, folder)
     text(folder / "__init__.py", template.format(whom=whom, where=where, **_values(encoder.card, encoder.layer)))
     text(folder / "README.md", f"# {encoder.card.name} for {whom}\n\n{facts(encoder.card)}{cited(encoder.card)}")
-    return Exported(folder, files_of(folder), use.format(module=folder.name, folder=folder), tuple(_notes(name)))
+    return Exported(
+        folder, files_of(folder), use.format(module=folder.name, folder=folder), tuple(_notes(name, encoder))
+    )
 
 
 def _values(card: Card, layer: int) -> dict[str, object]:
@@ -163,13 +168,21 @@ def _values(card: Card, layer: int) -> dict[str, object]:
 
 def _placed(name: str, folder: Path) -> str:
     """Return how the package names its network; one that lies in a folder is copied into it."""
-    if not name.startswith("path:"):
+    if not any(one.strip().startswith("path:") for one in name.split("+")):
         return repr(name)
+    if "+" in name:
+        raise UserError(f"A package can hold one network of yours; got '{name}'. Export each of its own.")
     shutil.copytree(Path(name.removeprefix("path:")).expanduser(), folder / NETWORK)
     return f'f"path:{{Path(__file__).parent / {NETWORK!r}}}"'
 
 
-def _notes(name: str) -> list[str]:
-    if name.startswith("path:"):
-        return []
-    return [f"The package names '{name}', whose weights it does not hold: `earmark get weights` where it is used."]
+def _notes(name: str, encoder: EarmarkEncoder) -> Iterator[str]:
+    """Yield what a package that names a representation needs besides, where it is used."""
+    made = encoder.representation
+    parts = made.parts if isinstance(made, Joined) else (made,)
+    for spelt, part in zip(name.split("+"), parts, strict=True):
+        names = f"The package names '{spelt.strip()}'"
+        if spelt.strip().startswith(OUTSIDE):
+            yield f"{names}, which must be there too, under that name, where it is used."
+        elif part.card.sources:
+            yield f"{names}, whose weights it does not hold: `earmark get weights` where it is used."

@@ -14,7 +14,7 @@ from earmark.errors import DataError, UserError
 from earmark.experiment import probe_folders, vectors
 from earmark.experiment.probe_folders import ProbeCard
 from earmark.exports.probes import Answering
-from earmark.exports.written import Exported, cited, facts, files_of, text
+from earmark.exports.written import Exported, cited, facts, files_of, plain, text
 from earmark.nouns import Card
 from earmark.probes.base import Fitted
 from earmark.representations import _graphs, _sessions, base
@@ -35,11 +35,12 @@ def write(name: str, folder: Path, probe: Path | str | None = None) -> Exported:
     fitted, card = (None, None) if probe is None else (load_probe(probe), probe_folders.read_card(Path(probe)))
     after = None
     if fitted is not None and card is not None:
-        _require_of(made, card)
+        _require_of(name, made.card, card)
         after = Answering(fitted, card.representation)
     graph = _graphs.graph_of(Followed(made, after))
     if fitted is not None and card is not None:
         _require_same(made, graph, fitted, card)
+    segment_s, hop_s = _segments(made.card, card)
     said = {
         "representation": made.card.name,
         "weights_sha256": made.card.weights_sha256,
@@ -49,6 +50,8 @@ def write(name: str, folder: Path, probe: Path | str | None = None) -> Exported:
         "input_shape": [1, "samples"],
         "least_samples": graph.least_samples,
         "most_samples": graph.most_samples,
+        "segment_s": segment_s,
+        "segment_hop_s": hop_s,
         "output": ANSWER,
         "output_shape": [1, "outputs"] if card else [1, "layers", "frames", "dim"],
         "difference_from_torch": graph.difference,
@@ -58,16 +61,17 @@ def write(name: str, folder: Path, probe: Path | str | None = None) -> Exported:
     durable.write_file(folder / FILE, _graphs.with_facts(graph.content, said))
     text(folder / FACTS, json.dumps(said, indent=1, ensure_ascii=False) + "\n")
     text(folder / "README.md", f"# {made.card.name} as an ONNX file\n\n{facts(made.card)}{cited(made.card)}")
-    return Exported(folder, files_of(folder), f"onnxruntime.InferenceSession('{folder / FILE}')", _notes(graph, card))
+    return Exported(
+        folder, files_of(folder), f"onnxruntime.InferenceSession('{folder / FILE}')", _notes(graph, segment_s, card)
+    )
 
 
-def _require_of(made: Representation, card: ProbeCard) -> None:
-    here = made.card
-    known = card.hears.get(here.name)
+def _require_of(name: str, here: Card, card: ProbeCard) -> None:
+    known = {plain(one): said for one, said in card.hears.items()}.get(plain(name))
     if known is None or len(card.hears) > 1:
-        raise DataError(f"The probe '{card.key}' was fitted on {' + '.join(card.hears)}, not on '{here.name}'.")
+        raise DataError(f"The probe '{card.key}' was fitted on {' + '.join(card.hears)}, not on '{name}'.")
     if (known["version"], known["weights_sha256"]) != (here.version, here.weights_sha256):
-        raise DataError(f"The probe '{card.key}' was fitted on other weights of '{here.name}'. Fit it again.")
+        raise DataError(f"The probe '{card.key}' was fitted on other weights of '{name}'. Fit it again.")
     if card.grain != "clip":
         raise UserError(
             f"The probe '{card.key}' sees {card.grain} and a graph gives it the mean of a clip. Export one that was "
@@ -102,13 +106,19 @@ def _sounds(card: Card, n_samples: int) -> Iterator[Float32[np.ndarray, "1 sampl
     yield noise / 1000.0 + 0.5 * np.exp(-2.0 * at_s) * np.sin(2.0 * np.pi * 220.0 * at_s)
 
 
-def _notes(graph: Graph, card: ProbeCard | None) -> tuple[str, ...]:
+def _segments(heard: Card, card: ProbeCard | None) -> tuple[float | None, float | None]:
+    """Return how long the pieces are that earmark cuts audio into, and how far apart: as for the probe, or the card."""
+    choice = None if card is None else card.representation
+    if choice is None or choice.segment_s is None:
+        return heard.segment_s, heard.segment_hop_s
+    return choice.segment_s, choice.segment_hop_s
+
+
+def _notes(graph: Graph, segment_s: float | None, card: ProbeCard | None) -> tuple[str, ...]:
     notes = []
     if graph.is_of_one_length:
         notes.append(f"It takes audio of exactly {graph.least_samples:,} samples: torch could not leave that open.")
-    if card is not None and card.representation.segment_s is not None:
-        notes.append(
-            f"The probe was fitted on means over segments of {card.representation.segment_s:g} s: cut audio so, and "
-            "average what the file says."
-        )
+    if segment_s is not None:
+        what = "earmark hears audio in" if card is None else "The probe was fitted on means over"
+        notes.append(f"{what} segments of {segment_s:g} s: cut longer audio so, and average what the file says.")
     return tuple(notes)

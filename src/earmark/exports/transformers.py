@@ -9,7 +9,7 @@ from typing import Any
 from earmark import __version__, licences
 from earmark.errors import UserError
 from earmark.experiment import results
-from earmark.exports.written import Exported, cited, facts, files_of, text
+from earmark.exports.written import Exported, cited, facts, files_of, plain, text
 from earmark.nouns import Card
 from earmark.representations import base, checkpoint
 from earmark.representations.checkpoint import Contents
@@ -30,7 +30,7 @@ def write(name: str, folder: Path, run: Path | str | None = None) -> Exported:
     if folder.exists():  # an empty one: a checkpoint is renamed into its place
         folder.rmdir()
     checkpoint.write(folder, contents, said)
-    text(folder / PAGE, _page(card, contents, run))
+    text(folder / PAGE, _page(name, card, contents, run))
     kind = str(contents.config["architectures"][0])  # type: ignore[index] # a list, since _contents has looked
     use = f'transformers.{kind}.from_pretrained("{folder}"), or: earmark embed AUDIO -r path:{folder}'
     return Exported(folder, files_of(folder), use)
@@ -56,7 +56,7 @@ def _origin(name: str, card: Card) -> dict[str, object]:
     return {"trained_on": card.trained_on, "objective": card.objective, "licence": card.licence, "name": card.name}
 
 
-def _page(card: Card, contents: Contents, run: Path | str | None) -> str:
+def _page(name: str, card: Card, contents: Contents, run: Path | str | None) -> str:
     plain = card.licence.lower()
     kind = contents.config["architectures"][0]  # type: ignore[index] # a list, since _contents has looked
     front = {
@@ -71,7 +71,7 @@ def _page(card: Card, contents: Contents, run: Path | str | None) -> str:
         f"---\n{head}---\n\n# {card.name}\n\nWritten by earmark {__version__}.\n\n{facts(card)}\n{may}\n\n"
         f"## Use\n\n```python\nfrom transformers import {kind}\n\nnetwork = {kind}.from_pretrained(FOLDER)\n```\n\n"
         "With earmark, which normalises audio as `preprocessor_config.json` says: `path:FOLDER`.\n"
-        f"{''.join(_numbers(card.name, run)) if run is not None else ''}{cited(card)}"
+        f"{''.join(_numbers(name, run)) if run is not None else ''}{cited(card)}"
     )
 
 
@@ -79,12 +79,16 @@ def _numbers(name: str, run: Path | str) -> Iterator[str]:
     """Yield the scores that a run has of the representation. Raises UserError where it has none."""
     folder = results.find(run)
     rows = [
-        row for row in results.rows(folder, ("seed", "label")) if row.representation == name and row.value is not None
+        row
+        for row in results.rows(folder, ("seed", "label"))
+        if plain(row.representation) == plain(name) and row.value is not None
     ]
     if not rows:
         raise UserError(f"The run '{folder.name}' has no scores of '{name}'. Leave it out, or name another.")
     yield f"\n## Scores\n\nOf the run `{folder.name}`: probes on frozen embeddings, mean over seeds.\n\n"
-    columns = ("task", "dataset", "split", "deformation", "layer", "probe", "metric", "average")
+    rows = [row for row in rows if row.fold is None] or rows  # the means over folds, where there are any
+    told_by = [one for one in ("pool", "preset", "train_share", "fold") if len({getattr(row, one) for row in rows}) > 1]
+    columns = ("task", "dataset", "split", "deformation", "layer", *told_by, "probe", "metric", "average")
     yield f"| {' | '.join(columns)} | score | n |\n|{' --- |' * (len(columns) + 2)}\n"
     for row in rows:
         said = asdict(row)

@@ -1,7 +1,8 @@
 """A representation whose forward pass another runtime computes: the same numbers within 1e-4, or none.
 
-The graph is written once, into the store's folder, and held against torch whenever it is loaded. Part of the weights'
-hash, and so of every key, are the versions of what writes and runs it.
+The graph is written once, into the store's folder, and held against torch whenever it is loaded. Audio of a length that
+it does not take, such as the short end of a clip, torch computes: a clip is cut as that of the network is. Part of the
+weights' hash, and so of every key, are the versions of what writes and runs it.
 """
 
 import json
@@ -22,15 +23,15 @@ from earmark.representations._sessions import Runtime, Session
 from earmark.representations.base import Representation, check_call, code_sha256
 from earmark.representations.base import load as load_torch
 
-VERSION = 1
+VERSION = 2
 FOLDER = "graphs"
 
 
 class Compiled:
     """All layers in one pass; rows one at a time, so that batch mates cannot change a number."""
 
-    def __init__(self, card: Card, session: Session) -> None:
-        self.card, self.session = card, session
+    def __init__(self, card: Card, session: Session, graph: Graph, made: Representation) -> None:
+        self.card, self.session, self.graph, self.made = card, session, graph, made
 
     @torch.inference_mode()
     def __call__(
@@ -38,6 +39,8 @@ class Compiled:
     ) -> Float[Tensor, "batch layers frames dim"]:
         """Return the layers asked for (None: all). Raises UserError for wrong audio or layers."""
         wanted = list(check_call(audio, layers, self.card))
+        if not self.graph.takes(audio.shape[1]):
+            return torch.cat([self.made(row[None], wanted) for row in audio])
         rows = [self.session({AUDIO: row[None].float().cpu().numpy()})[0] for row in audio]
         return torch.from_numpy(np.concatenate(rows))[:, wanted]
 
@@ -45,14 +48,15 @@ class Compiled:
 def load(runtime: Runtime, name: str) -> Compiled:
     """Return a representation by its name, computed by a runtime.
 
-    Raises what loading it raises, MissingPart without the runtime, UserError where torch cannot write its graph, or
-    where the runtime's numbers are not those of torch.
+    Raises what loading it raises, MissingPart without the runtime, UserError where torch cannot write its graph, where
+    that takes one length which clips are not cut into, or where the runtime's numbers are not those of torch.
     """
     if not name:
         raise UserError(f"Expected a representation after {runtime}:, as in {runtime}:wav2vec2-base.")
     made = load_torch(name)
     known_as = {"runtime": _sessions.version(runtime), **_written_by(made)}
     graph = _kept(made)
+    _require_pieces(made.card, graph, f"{runtime}:{name}")
     session = _sessions.session(runtime, graph.content, [ANSWER])
     n_samples = _graphs.example(made.card)
     lengths = _graphs.lengths(n_samples, graph.least_samples, graph.most_samples)
@@ -62,20 +66,20 @@ def load(runtime: Runtime, name: str) -> Compiled:
             f"'{runtime}:{name}' differs from torch by {worst:.2g}, more than {TOLERANCE:g}, by "
             f"{known_as['runtime']}. Use it with torch: {name}"
         )
-    return Compiled(_card(made.card, f"{runtime}:{made.card.name}", graph, identity.key_of(**known_as)), session)
+    card = replace(made.card, name=f"{runtime}:{made.card.name}", weights_sha256=identity.key_of(**known_as))
+    return Compiled(card, session, graph, made)
 
 
-def _card(card: Card, name: str, graph: Graph, weights_sha256: str) -> Card:
-    """Return the card under another name, of the lengths that the graph takes."""
-    one_length = graph.least_samples / card.sample_rate if graph.is_of_one_length else None
-    return replace(
-        card,
-        name=name,
-        min_samples=graph.least_samples,
-        max_samples=graph.most_samples,
-        weights_sha256=weights_sha256,
-        segment_s=one_length or card.segment_s,
-    )
+def _require_pieces(card: Card, graph: Graph, name: str) -> None:
+    """Raise UserError for a graph of one length that the network is not given, so that torch would do all the work."""
+    given = card.min_samples if card.segment_s is None else round(card.segment_s * card.sample_rate)
+    if graph.is_of_one_length and (
+        graph.least_samples != given or (card.segment_s is None and card.max_samples != given)
+    ):
+        raise UserError(
+            f"'{name}' could compute audio of {graph.least_samples:,} samples alone, and '{card.name}' hears other "
+            f"lengths. Use it with torch: {card.name}"
+        )
 
 
 def _written_by(made: Representation) -> dict[str, object]:

@@ -55,6 +55,10 @@ class Graph:
         """Whether it takes audio of one length alone."""
         return self.least_samples == self.most_samples
 
+    def takes(self, n_samples: int) -> bool:
+        """Whether it takes audio so long."""
+        return self.least_samples <= n_samples and (self.most_samples is None or n_samples <= self.most_samples)
+
 
 class Followed(nn.Module):
     """The forward pass of a representation, of all layers, as torch can follow it; then whatever comes `after`."""

@@ -1,12 +1,13 @@
 """What is read of a pre-training while it goes on: kept in its state, shown live, and said in its card."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 
-from earmark.representations.objective import Measured, Objective, Step, means
+from earmark.representations.objective import Alarm, Measured, Objective, Step, means
 from earmark.training.job import Say, Training
 from earmark.training.ledger import State
 
@@ -88,7 +89,9 @@ class Watch:
             self.say(f"epoch {ended:,}, loss {reading[LOSS]:.4f}" + f", {words}" * bool(words))
 
     def _watch(self) -> None:
-        for alarm in self.state.note(self.objective.alarms(self.state.history, self.state.validations)):
+        history = self.state.history
+        found = (*_lost(history), *self.objective.alarms(history, self.state.validations))
+        for alarm in self.state.note(found):
             if self.says:
                 self.say(f"alarm: {alarm.text}")
 
@@ -114,6 +117,15 @@ class Watch:
         named = {f"{prefix}{name}": value for name, value in reading.items()}
         for logger in self.loggers if self.says else ():
             logger.log_metrics(named, step=self.state.step - 1)
+
+
+def _lost(history: Sequence[Mapping[str, float]]) -> tuple[Alarm, ...]:
+    """Return the alarm of a loss that is no number, from which no objective comes back."""
+    if not history or math.isfinite(history[-1][LOSS]):
+        return ()
+    step = int(history[-1]["step"])
+    text = f"not_finite at step {step}: the loss is {history[-1][LOSS]}. Stop, and begin anew with a lower rate."
+    return (Alarm("not_finite", step, text),)
 
 
 def _summed(sums: Mapping[str, tuple[torch.Tensor, torch.Tensor]], measured: Step) -> dict[str, Any]:

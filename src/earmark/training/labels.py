@@ -102,7 +102,7 @@ def open(file: Path | str, corpus: Corpus) -> Labels:
     if not path.is_file():
         raise DataError(f"Expected labels in '{path}', found none. {again}")
     try:
-        head, *rows = [json.loads(row) for row in path.read_text(encoding="utf-8").splitlines()]
+        head, *rows = [json.loads(row) for row in path.read_text(encoding="utf-8").removesuffix("\n").split("\n")]
         by_id = {one["id"]: tuple(one["tags"]) for one in rows}
         labels = Labels(head["corpus"], head["label"], tuple(head["tags"]), by_id)
         if (head["scheme"], head["n_tracks"], head["key"]) != (SCHEME, len(rows), labels.key):

@@ -105,7 +105,7 @@ class TaggedSystem:
         """Return the objective before its first step. Raises UserError for weights of another shape."""
         objective = Tagged(self.settings, len(self.tags), seed)
         if self.weights is not None:
-            saved.begin(objective, Saved(self.name, self.weights))
+            saved.begin(objective, Saved(self.name, self.weights), self.tags)
         return objective
 
     def contents(self, objective: Objective) -> Contents:

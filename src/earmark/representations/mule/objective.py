@@ -7,6 +7,7 @@ to those of one joint batch, in the memory of one part. Source: McCallum et al. 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -17,7 +18,7 @@ from earmark.errors import UserError
 from earmark.representations.mule import contrast
 from earmark.representations.mule.contrast import Rows
 from earmark.representations.mule.frontend import LogMel, standardised
-from earmark.representations.mule.mixup import mixup
+from earmark.representations.mule.mixup import Mixed, mixup
 from earmark.representations.mule.network import SfNfNet
 from earmark.representations.mule.projector import Projector
 from earmark.representations.mule.settings import Contrast, Mixing
@@ -102,6 +103,18 @@ NO_MIXING = Mixing(way="none")
 def slices_of(
     bands: Float[Tensor, "batch bands frames+1"], mixing: Mixing, generator: torch.Generator
 ) -> Float[Tensor, "batch 1 bands frames"]:
+    """Return what the network hears of spectrograms. See `hear`."""
+    return hear(bands, mixing, generator).slices
+
+
+class Slices(NamedTuple):
+    """What the network hears, and how it was mixed; None: it was not."""
+
+    slices: Float[Tensor, "batch 1 bands frames"]
+    mixed: Mixed | None
+
+
+def hear(bands: Float[Tensor, "batch bands frames+1"], mixing: Mixing, generator: torch.Generator) -> Slices:
     """Return what the network hears of spectrograms: mixed, without the last frame, and standardised.
 
     Each is mixed with another of the same part of a batch, as the authors shuffled it within what a device had. Raises
@@ -109,9 +122,10 @@ def slices_of(
     """
     frames = bands[:, :, :-1]  # of a second 100, not 101
     if mixing.way == "none":
-        return standardised(frames)
+        return Slices(standardised(frames), None)
     if len(frames) < 2:
         raise UserError("Expected at least two segments in a portion to mix, got one. Take larger portions.")
     if mixing.when == "after":
         frames = standardised(frames)[:, 0]
-    return standardised(mixup(frames, generator, mixing.alpha, mixing.beta, mixing.way).batch)
+    mixed = mixup(frames, generator, mixing.alpha, mixing.beta, mixing.way)
+    return Slices(standardised(mixed.batch), mixed)

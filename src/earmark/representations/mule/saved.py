@@ -4,7 +4,7 @@ The tensors are those of the whole objective, so that training can go on from it
 when embeddings are wanted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -55,8 +55,8 @@ def of_folder(saved: Saved) -> Mule:
     return (Released if is_released else Mule)(saved.card(like, network), network, gain)
 
 
-def begin(objective: Objective, saved: Saved) -> None:
-    """Give an objective the weights of a folder, to learn on from; a projector of another shape begins anew.
+def begin(objective: Objective, saved: Saved, tags: Sequence[str] = ()) -> None:
+    """Give an objective the weights of a folder, to learn on from; a projector of another shape or `tags` begins anew.
 
     Raises UserError for a folder of another kind or network.
     """
@@ -69,7 +69,8 @@ def begin(objective: Objective, saved: Saved) -> None:
     network, state = ({name: one for name, one in of.items() if name.startswith(NETWORK)} for of in (theirs, ours))
     refuse_other_tensors(network, state, str(saved.folder))
     same = {name: one.shape for name, one in theirs.items()} == {name: one.shape for name, one in ours.items()}
-    objective.load_state_dict(theirs if same else ours | network)
+    trained_by = saved.settings.get("trained_by", {})
+    objective.load_state_dict(theirs if same and trained_by.get("tags", []) == list(tags) else ours | network)
 
 
 def _settings(saved: Saved) -> Settings:

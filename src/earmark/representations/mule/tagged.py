@@ -19,9 +19,9 @@ from torch.nn import functional
 from earmark import identity
 from earmark.errors import UserError
 from earmark.representations.mule import contrast
-from earmark.representations.mule.frontend import LogMel, standardised
-from earmark.representations.mule.mixup import mixup
+from earmark.representations.mule.frontend import LogMel
 from earmark.representations.mule.network import SfNfNet
+from earmark.representations.mule.objective import NO_MIXING, hear
 from earmark.representations.mule.projector import Projector
 from earmark.representations.mule.settings import Tagging
 from earmark.representations.objective import Alarm, Measured, Objective, Step
@@ -123,29 +123,23 @@ class Tagged(Objective):
         return (Alarm("base_rates", step, text),)
 
     def _hear(self, segments: Labelled, generator: torch.Generator) -> _Heard:
-        """Return what the network hears, mixed while training, and its tags, mixed alike.
-
-        The last frame is left out: a second has 100, not 101. Raises UserError for a part of one, which has no other.
-        """
-        mixing, frames = self.settings.mixing, self.front(segments.audio)[:, :, :-1]
-        tags = segments.tags.to(frames)
-        if not self.training or mixing.way == "none":
-            return _Heard(standardised(frames), tags)
-        if len(frames) < 2:
-            raise UserError("Expected at least two segments in a portion to mix, got one. Take larger portions.")
-        if mixing.when == "after":
-            frames = standardised(frames)[:, 0]
-        mixed = mixup(frames, generator, mixing.alpha, mixing.beta, mixing.way)
+        """Return what the network hears, mixed while training, and its tags, mixed alike."""
+        mixing = self.settings.mixing
+        slices, mixed = hear(self.front(segments.audio), mixing if self.training else NO_MIXING, generator)
+        tags = segments.tags.to(slices)
+        if mixed is None:
+            return _Heard(slices, tags)
         gains, others = mixed.gains[:, None], tags[mixed.partners]
         both = torch.lerp(others, tags, gains) if mixing.way == "convex" else (tags + gains * others).clamp_max(1.0)
-        return _Heard(standardised(mixed.batch), both)
+        return _Heard(slices, both)
 
 
 def histogram(
     logits: Float[Tensor, "batch tags"], tags: Float[Tensor, "batch tags"]
 ) -> Float[Tensor, "tags sides bins"]:
     """Return by tag how many negatives and positives have which score; what is a tag in part is counted in part."""
-    places = ((logits.clamp(-MOST_LOGIT, MOST_LOGIT) / MOST_LOGIT + 1.0) * ((BINS - 1) / 2)).round().long().T
+    known = logits.nan_to_num(0.0).clamp(-MOST_LOGIT, MOST_LOGIT)  # of a run that is lost its loss says so
+    places = ((known / MOST_LOGIT + 1.0) * ((BINS - 1) / 2)).round().long().T
     counts = logits.new_zeros(2, logits.shape[1], BINS)
     for side, share in zip(counts, (1.0 - tags, tags), strict=True):
         side.scatter_add_(1, places, share.T.contiguous())
