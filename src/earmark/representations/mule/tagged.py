@@ -101,7 +101,7 @@ class Tagged(Objective):
 
     def words(self, reading: Mapping[str, float]) -> str:
         """Return how well segments are ranked."""
-        return f"average precision {reading['average_precision']:.2f} of {reading['positives']:.2f} by chance"
+        return f"average precision {reading['average_precision']:.2f}, ROC AUC {reading['roc_auc']:.2f}"
 
     def alarms(
         self, history: Sequence[Mapping[str, float]], validations: Sequence[Mapping[str, float]] = ()
