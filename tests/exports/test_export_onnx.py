@@ -193,3 +193,15 @@ def test_a_runtimes_name_is_looked_up_as_the_network_it_computes(runtime: str) -
     assert base.card(f"{runtime}:logmel") == CARD
     with pytest.raises(UserError, match=f"Expected a representation after {runtime}:"):
         _compiled.load(runtime, "")  # type: ignore[arg-type]
+
+
+def test_what_is_not_a_number_is_as_far_from_torch_as_can_be() -> None:
+    network = Followed(base.load("logmel"))
+
+    def broken(given: object) -> list[np.ndarray]:
+        with torch.no_grad():
+            said = network(noise(22_050)).numpy()
+        said[..., 0] = np.nan
+        return [said]
+
+    assert _graphs.difference(network, broken, iter([22_050])) == np.inf

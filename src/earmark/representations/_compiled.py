@@ -61,7 +61,7 @@ def load(runtime: Runtime, name: str) -> Compiled:
     n_samples = _graphs.example(made.card)
     lengths = _graphs.lengths(n_samples, graph.least_samples, graph.most_samples)
     worst = _graphs.difference(Followed(made), session, lengths)
-    if worst > TOLERANCE:
+    if not worst <= TOLERANCE:
         raise UserError(
             f"'{runtime}:{name}' differs from torch by {worst:.2g}, more than {TOLERANCE:g}, by "
             f"{known_as['runtime']}. Use it with torch: {name}"

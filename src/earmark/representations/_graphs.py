@@ -112,8 +112,11 @@ def difference(network: Followed, session: Session, wanted: Iterator[int]) -> fl
         (found,) = session({AUDIO: audio})
         if found.shape != expected.shape:
             return math.inf
-        worst = max(worst, float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max())))
-    return worst if math.isfinite(worst) else math.inf
+        apart = float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
+        if not math.isfinite(apart):  # max would pass over what is not a number
+            return math.inf
+        worst = max(worst, apart)
+    return worst
 
 
 def lengths(n_samples: int, least: int, most: int | None) -> Iterator[int]:
