@@ -12,6 +12,8 @@ import earmark
 from earmark import cli
 from earmark.errors import DataError
 from earmark.experiment.results import Run
+from earmark.nouns import Failure
+from earmark.show import runs as show_runs
 from tests.runs.made_rows import ROW, of_rows
 from tests.test_run import tones
 
@@ -96,3 +98,18 @@ def test_a_bundle_is_a_zip_that_anybody_can_open(tones: Path, tmp_path: Path, mo
     with zipfile.ZipFile("a.zip") as found:
         assert found.testzip() is None
         assert "earmark reproduce a.zip" in found.read("README.md").decode()
+
+
+def test_of_many_clips_with_one_reason_a_few_are_named_where_a_file_has_all(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = [Failure("folder", f"{n}", f"a/{n}.wav", "too short") for n in range(11)]
+    found.append(Failure("folder", "b", "b.wav", "empty"))
+    show_runs.failures(found, Path("runs/r/failures.jsonl"))
+    assert capsys.readouterr().err == (
+        "12 clips could not be used:\n"
+        "  11 clips, such as of a/0.wav, a/1.wav, a/2.wav (all: runs/r/failures.jsonl): too short\n"
+        "  b.wav: empty\n"
+    )
+    show_runs.failures(found)
+    assert capsys.readouterr().err.count("\n") == 13

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from earmark import durable, identity, places
+from earmark.counted import counted
 from earmark.deformations import CLEAN
 from earmark.errors import AudioError, DataError, Refused, UnknownName
 from earmark.experiment import (
@@ -191,7 +192,7 @@ def _probe(
         [fit for fit in fits if all(doable.is_here(part, here) for part in doable.fitted_on(fit))]
         for fits in (plan.fits, plan.codings)
     )
-    _left(notes, "probes", len(plan.fits) - len(ready), "clean embeddings")
+    _left(notes, "probe", len(plan.fits) - len(ready), "clean embeddings")
     with bar("probe", sum(len(fit.keys) for fit in (*ready, *codings)), quiet) as shown:
 
         def do(jobs: Sequence[Fit], what: Callable[..., Done]) -> None:
@@ -210,7 +211,7 @@ def _probe(
         later = [fit for fit in ready if fit.follows and all(store.file("probes", key, PROBE) for key in fit.follows)]
         do(later, work.fit_probe)
         do(codings, work.code_targets)
-    _left(notes, "probes", sum(1 for fit in ready if fit.follows) - len(later), "choices of the first fold")
+    _left(notes, "probe", sum(1 for fit in ready if fit.follows) - len(later), "choices of the first fold")
     return len(ready) + len(codings)
 
 
@@ -220,12 +221,11 @@ def _score(
     asked = [scoring for scoring in map(kept.scoring, plan.scorings) if scoring.conditions]
     ready = [one for one in (doable.scorable(prepared.store, scoring) for scoring in asked) if one.conditions]
     left = sum(len(scoring.conditions) for scoring in asked) - sum(len(one.conditions) for one in ready)
-    _left(notes, "scores", left, "probes or embeddings")
+    _left(notes, "score", left, "probes or embeddings")
     with bar("score", sum(len(one.conditions) for one in ready), quiet) as shown:
         for done in engine.map(ready, work.score_probe):
             shown.advance(done.items)
-    means = (doable.averageable(prepared.store, mean) for mean in plan.averages)
-    averages = [mean for mean in means if mean.conditions]
+    averages = [mean for one in plan.averages if (mean := doable.averageable(prepared.store, one)).conditions]
     with bar("average", sum(len(mean.conditions) for mean in averages), quiet) as shown:
         for done in engine.map(averages, work.score_folds):
             shown.advance(done.items)
@@ -237,8 +237,8 @@ _STAGES = {"embed": _embed, "probe": _probe, "score": _score}
 
 def _left(notes: list[str], what: str, count: int, lacking: str) -> None:
     if count:
-        why = "another stage or a flag has left them out, or every clip failed"
-        notes.append(f"{count} {what} were left out, since their {lacking} are not there: {why}.")
+        why = "another stage or a flag left them out, or every clip failed"
+        notes.append(f"left out, since their {lacking} are not there ({why}): {counted(count, what)}.")
 
 
 def run_folder(experiment: Experiment, run_id: str | None) -> Path:

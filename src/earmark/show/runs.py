@@ -23,6 +23,7 @@ from earmark.show.grids import grids
 from earmark.show.said import remark
 
 WIDE = 200
+MOST_NAMED, FEW = 10, 3
 
 
 def console() -> Console:
@@ -47,7 +48,7 @@ def run(done: Run) -> None:
     )
     print(leaks.summary(done.audits))
     spent(done.folder)
-    failures(done.failures)
+    failures(done.failures, done.folder / results.FAILURES)
     print(f"Results: {done.folder}")
 
 
@@ -62,12 +63,20 @@ def spent(folder: Path) -> None:
             )
 
 
-def failures(found: Sequence[Failure]) -> None:
-    """Name the clips that could not be used, and why."""
+def failures(found: Sequence[Failure], all_in: Path | None = None) -> None:
+    """Name the clips that could not be used, and why; of many with one reason a few, where a file names them all."""
     if found:
         remark(f"{counted(len(found), 'clip')} could not be used:")
+    paths: dict[str, list[str]] = {}
     for failure in found:
-        remark(f"  {failure.path}: {failure.reason}")
+        paths.setdefault(failure.reason, []).append(failure.path)
+    for reason, of in paths.items():
+        if all_in is None or len(of) <= MOST_NAMED:
+            for path in of:
+                remark(f"  {path}: {reason}")
+        else:
+            few = ", ".join(list(dict.fromkeys(of))[:FEW])
+            remark(f"  {counted(len(of), 'clip')}, such as of {few} (all: {all_in}): {reason}")
 
 
 def tables(rows: Iterable[Result], metric: str | None = None, average: str | None = None, folds: bool = False) -> None:
