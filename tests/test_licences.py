@@ -152,3 +152,8 @@ def test_the_command_ends_with_1_and_one_message(tmp_path: Path) -> None:
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert re.search(r"^earmark: 1 of 2 representations may not be used commercially", done.stderr, re.MULTILINE)
+
+
+def test_random_weights_make_nothing_verified() -> None:
+    assert base.load("random:openl3-tiny").card.verified == "no"
+    assert base.load("random:wav2vec2-tiny").card.verified == "parity"
