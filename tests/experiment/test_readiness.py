@@ -68,7 +68,7 @@ def test_a_run_of_what_is_not_whole_computes_nothing(tmp_path: Path, monkeypatch
     file = tmp_path / "some.yml"
     file.write_text(TEXT.replace("studio_family", "vocalset_singer"))
     with pytest.raises(MissingPart, match="4 parts of this experiment are not here"):
-        running.run(file)
+        running.run(file, unverified=True)
     assert not (tmp_path / "runs").exists()
     found = estimate.plan(file)
     assert {one.name for one in found.missing} == {"openl3", "clmr-v2", "tinysol", "vocalset"}
