@@ -13,7 +13,7 @@ import earmark
 from earmark.errors import DataError, SpecError, UserError
 from earmark.identity import generator
 from earmark.representations.mule.objective import SimClr
-from earmark.representations.mule.settings import CONTRASTS, F0, TINY, Mixing
+from earmark.representations.mule.settings import CONTRASTS, F0, TINY, Contrast, Mixing
 from earmark.training import config, corpus
 from earmark.training.job import Hardware
 from earmark.training.pretrain import Pretrained, pretrain
@@ -164,6 +164,7 @@ def test_presets_have_the_paper_s_numbers(name: str) -> None:
     asked = config.load(Path(name))
     recipe, system = asked.recipe, asked.system
     assert isinstance(system, MuleSystem)
+    assert isinstance(system.settings, Contrast)
 
     assert recipe.segments_per_step == (1920 if name == "mule_ularge" else 256)
     assert (recipe.n_steps, recipe.schedule) == (200_000, Schedule(2e-4, 5000, "cosine"))

@@ -18,7 +18,8 @@ from earmark.representations.mule.tagged import Labelled
 from earmark.training import config, corpus, labels, segments, tagging
 from earmark.training.corpus import Corpus
 from earmark.training.pretrain import Pretrained, pretrain
-from earmark.training.tagging import LabelledSegments, TaggedSystem
+from earmark.training.systems import MuleSystem
+from earmark.training.tagging import LabelledSegments
 
 CONFIG = """\
 name: small
@@ -106,7 +107,7 @@ def test_who_starts_from_a_network_of_other_tags_has_its_network_and_a_new_proje
     file: Path, music: Path, tmp_path: Path
 ) -> None:
     made = trained(file, music, tmp_path / "run")
-    first = TaggedSystem("mule-tiny", {"head": {"hidden": [16]}}, weights=made.checkpoint)
+    first = MuleSystem("mule-tiny", {"head": {"hidden": [16]}}, weights=made.checkpoint)
     kept = tensors(made)
     for tags, is_same in ((("jazz", "live", "rock"), True), (("brass", "keys", "voice"), False)):
         began = replace(first, tags=tags).build(0).state_dict()
@@ -193,7 +194,7 @@ def test_labels_of_another_corpus_are_refused(file: Path, music: Path, tmp_path:
 def test_shipped_ones_learn_by_labels_with_the_projector_of_the_paper(name: str, n_parameters: int) -> None:
     """Three times 4,096 between 1,728 and 500 tags; of the tiny one twice 512 between 160 and 12."""
     system = config.load(Path(name)).system
-    assert isinstance(system, TaggedSystem)
+    assert isinstance(system, MuleSystem)
     n_tags = {"mule": 500, "mule-tiny": 12}[system.name]
     widths = (system.settings.network.dim, *system.settings.head.hidden, n_tags)
     projector = sum((n_in + 1) * n_out for n_in, n_out in pairwise(widths))

@@ -4,8 +4,9 @@ Positions are learnt for frequency and time apart, so shorter spectrograms take 
 stand two tokens that answer for the whole: one of the class, one of distillation. Source: Koutini et al. 2022, §2.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from earmark import identity
+from earmark.nouns import Card
 from earmark.representations import _weights
 
 PATCH, STRIDE, N_TOKENS = 16, 10, 2
@@ -132,6 +134,14 @@ def drawn(name: str, shape: Shape, seed: int) -> PatchTransformer:
     with _weights.seeded(f"{name} {shape}", seed):
         network = PatchTransformer(shape)
     network.draw(torch.Generator().manual_seed(identity.seed_for("weights", f"{name} {shape}", seed)))
+    return network
+
+
+def filled(shape: Shape, state: Mapping[str, Tensor], card: Card, file: Path) -> PatchTransformer:
+    """Return a network with the weights of a file. Raises UserError where names or shapes differ."""
+    with torch.device("meta"):
+        network = PatchTransformer(shape)
+    _weights.fill(network.to_empty(device="cpu"), state, card, file)
     return network
 
 

@@ -92,6 +92,13 @@ class Saved:
             weights_sha256=_weights.sha256_of(*read, *self.files),
         )
 
+    def require_kind(self, model_type: str, called: str) -> None:
+        """Raise UserError when config.json is of another kind of network than the one that is to start from it."""
+        if (found := self.settings.get("model_type")) != model_type:
+            raise UserError(
+                f"Expected a checkpoint of {called} to start from, got '{self.folder}', which is a '{found}'."
+            )
+
     def require_rate(self, sample_rate: int) -> None:
         """Raise UserError when preprocessor_config.json is there and says another sample rate than config.json."""
         if (self.folder / PREPROCESSOR).is_file() and self.heard.get("sampling_rate") != sample_rate:

@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import pickle
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,11 +65,21 @@ def random_card(card: Card, network: torch.nn.Module, seed: int) -> Card:
     )
 
 
-def file_of(card: Card) -> Path:
-    """Return the file of a card's weights. Raises MissingPart, and UserError for a miniature, which has none."""
+def files_of(card: Card, alike: Iterable[Card] = ()) -> tuple[Path, ...]:
+    """Return the files of a card's weights, each from its own folder or from that of a card in `alike` that has it.
+
+    Raises MissingPart, with the line to type, and UserError for a miniature, which has none.
+    """
     if not card.sources:
         raise UserError(f"'{card.name}' exists for tests and has no weights. Write 'random:{card.name}'.")
-    return need(card) / card.sources[0].path
+    folders = [places.weights_folder(one.name) for one in (card, *alike)]
+    found = [next((one / of.path for one in folders if (one / of.path).is_file()), None) for of in card.sources]
+    return tuple(one or need(card) / of.path for one, of in zip(found, card.sources, strict=True))
+
+
+def file_of(card: Card, alike: Iterable[Card] = ()) -> Path:
+    """Return the file of a card whose weights are in one. Raises as `files_of`."""
+    return files_of(card, alike)[0]
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:

@@ -20,6 +20,7 @@ from earmark import identity
 from earmark.errors import UserError
 from earmark.nouns import Card, Source
 from earmark.representations import _weights
+from earmark.representations._blocks import blockwise
 from earmark.representations.base import check_call
 
 SAMPLE_RATE, FACTOR = 22050, 3
@@ -123,12 +124,8 @@ class Clmr(nn.Module):
     ) -> Float[Tensor, "batch layers frames dim"]:
         """Return the vector of each window as the one layer."""
         wanted = check_call(audio, layers, self.card)
-        # A row at a time: batch mates cannot change the shape, and with it the rounding, of a product.
-        rows = [
-            torch.cat([self.network(block) for block in row.split(BLOCK_WINDOWS)])
-            for row in audio.unfold(1, WINDOW_SAMPLES, WINDOW_SAMPLES)
-        ]
-        return torch.stack(rows)[:, None].repeat(1, len(wanted), 1, 1)
+        windows = audio.unfold(1, WINDOW_SAMPLES, WINDOW_SAMPLES)
+        return blockwise(self.network, windows, BLOCK_WINDOWS)[:, None].repeat(1, len(wanted), 1, 1)
 
 
 def build(variant: str, seed: int) -> Clmr:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from earmark.nouns import Card
+from earmark.representations._blocks import blockwise
 from earmark.representations._spectrogram import decibels
 from earmark.representations.base import check_call, refuse_variant
 
@@ -117,9 +118,7 @@ class ConstantQ(nn.Module):
         """Return the squared magnitude of an octave's bins; its kernels lie in the middle of each window."""
         length = octave.shape[0]
         windows = audio[:, (WINDOW_SAMPLES - length) // 2 :].unfold(1, length, HOP_SAMPLES)[:, :n_frames]
-        # A row at a time: batch mates cannot change the shape, and with it the rounding, of a product.
-        rows = [torch.cat([block @ octave for block in row.split(BLOCK_FRAMES)]) for row in windows]
-        real, imaginary = torch.stack(rows).chunk(2, dim=-1)
+        real, imaginary = blockwise(lambda block: block @ octave, windows, BLOCK_FRAMES).chunk(2, dim=-1)
         return real.square() + imaginary.square()
 
 

@@ -25,6 +25,7 @@ from earmark import places
 from earmark.errors import UserError
 from earmark.nouns import Card, Source
 from earmark.representations import _weights
+from earmark.representations._blocks import blockwise
 from earmark.representations.base import check_call
 
 SAMPLE_RATE, WINDOW_SAMPLES = 16000, 1024
@@ -137,12 +138,9 @@ class Crepe(nn.Module):
     ) -> Float[Tensor, "batch layers frames dim"]:
         """Return the last hidden activation of each frame as the one layer."""
         wanted = check_call(audio, layers, self.card)
-        # A row at a time: batch mates cannot change the shape, and with it the rounding, of a product.
-        rows = [
-            torch.cat([self.hidden(normalised(block)) for block in row.split(BLOCK_FRAMES)])
-            for row in audio.unfold(1, WINDOW_SAMPLES, self.hop_samples)
-        ]
-        return torch.stack(rows)[:, None].repeat(1, len(wanted), 1, 1)
+        frames = audio.unfold(1, WINDOW_SAMPLES, self.hop_samples)
+        found = blockwise(lambda block: self.hidden(normalised(block)), frames, BLOCK_FRAMES)
+        return found[:, None].repeat(1, len(wanted), 1, 1)
 
     def hidden(self, frames: Float[Tensor, "frames 1024"]) -> Float[Tensor, "frames dim"]:
         """Return what the classifier reads of normalised frames: 4 steps of time, each with all filters."""

@@ -18,7 +18,7 @@ from torch.nn import functional
 from earmark.errors import UserError
 from earmark.nouns import Card, Source
 from earmark.representations import _weights
-from earmark.representations._patches import PatchTransformer, Shape, drawn, summary
+from earmark.representations._patches import PatchTransformer, Shape, drawn, filled, summary
 from earmark.representations._spectrogram import FilteredPower, mel_filters
 from earmark.representations.base import check_call
 
@@ -220,9 +220,7 @@ def load(variant: str) -> Maest:
     """
     card = CARDS[variant]
     file = _weights.file_of(card)
-    with torch.device("meta"):
-        network = PatchTransformer(SHAPES[variant])
-    _weights.fill(network.to_empty(device="cpu"), own_names(_weights.read_state(file), file), card, file)
+    network = filled(SHAPES[variant], own_names(_weights.read_state(file), file), card, file)
     return Maest(dataclasses.replace(card, weights_sha256=_weights.sha256_of(file)), network)
 
 

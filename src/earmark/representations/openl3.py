@@ -19,10 +19,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from earmark import places
 from earmark.errors import UserError
 from earmark.nouns import Card, Source
 from earmark.representations import _hdf5, _weights
+from earmark.representations._blocks import blockwise
 from earmark.representations._spectrogram import decibels, mel_filters
 from earmark.representations.base import check_call
 
@@ -207,12 +207,8 @@ class OpenL3(nn.Module):
     ) -> Float[Tensor, "batch layers frames dim"]:
         """Return the embedding of each window as the one layer."""
         wanted = check_call(audio, layers, self.card)
-        # A row at a time: batch mates cannot change the shape, and with it the rounding, of a product.
-        rows = [
-            torch.cat([self._embedded(block) for block in row.split(BLOCK_WINDOWS)])
-            for row in audio.unfold(1, WINDOW_SAMPLES, self.form.hop_samples)
-        ]
-        return torch.stack(rows)[:, None].repeat(1, len(wanted), 1, 1)
+        windows = audio.unfold(1, WINDOW_SAMPLES, self.form.hop_samples)
+        return blockwise(self._embedded, windows, BLOCK_WINDOWS)[:, None].repeat(1, len(wanted), 1, 1)
 
     def _embedded(self, seconds: Float[Tensor, "windows 48000"]) -> Float[Tensor, "windows dim"]:
         pooled = functional.max_pool2d(self.network(self.mel(seconds)), self.form.pool)
@@ -233,20 +229,10 @@ def load(variant: str) -> OpenL3:
     Raises MissingPart when they, or h5py, are not here, UserError for a file of another network.
     """
     card, form, network = CARDS[variant], FORMS[variant], Network()
-    file = _file(card)
+    file = _weights.file_of(card, CARDS.values())
     state = dict(read(file)) | {name: one for name, one in network.state_dict().items() if name.endswith("tracked")}
     _weights.fill(network, state, card, file)
     return OpenL3(dataclasses.replace(card, weights_sha256=_weights.sha256_of(file)), form, network)
-
-
-def _file(card: Card) -> Path:
-    """Return the file of a card, from the folder of any form with as many bands."""
-    alike = (
-        places.weights_folder(one.name) / one.sources[0].path
-        for one in CARDS.values()
-        if one.sources == card.sources != ()
-    )
-    return next((one for one in alike if one.is_file()), None) or _weights.file_of(card)
 
 
 def read(file: Path) -> Iterator[tuple[str, Tensor]]:

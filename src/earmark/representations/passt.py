@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from earmark.nouns import Card, Source
 from earmark.representations import _weights
-from earmark.representations._patches import PatchTransformer, Shape, drawn, summary
+from earmark.representations._patches import PatchTransformer, Shape, drawn, filled, summary
 from earmark.representations.base import check_call
 
 SAMPLE_RATE, N_FFT, WIN_SAMPLES, HOP_SAMPLES, N_MELS = 32000, 1024, 800, 320, 128
@@ -162,7 +162,5 @@ def load(variant: str) -> PaSST:
     """
     card = CARDS[variant]
     file = _weights.file_of(card)
-    with torch.device("meta"):
-        network = PatchTransformer(SHAPES[variant])
-    _weights.fill(network.to_empty(device="cpu"), _weights.read_state(file), card, file)
+    network = filled(SHAPES[variant], _weights.read_state(file), card, file)
     return PaSST(dataclasses.replace(card, weights_sha256=_weights.sha256_of(file)), network)

@@ -16,10 +16,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from earmark import places
 from earmark.errors import UserError
 from earmark.nouns import Card, Source
 from earmark.representations import _weights
+from earmark.representations._blocks import blockwise
 from earmark.representations.base import check_call
 
 SAMPLE_RATE, N_FFT, WIN_SAMPLES, HOP_SAMPLES, N_MELS = 16000, 512, 400, 160, 64
@@ -218,13 +218,13 @@ class VGGish(nn.Module):
     ) -> Float[Tensor, "batch layers frames dim"]:
         """Return the embedding of each patch as the one layer."""
         wanted = check_call(audio, layers, self.card)
-        # A row at a time: batch mates cannot change the rounding of a product, nor the step that a number falls on.
-        return torch.stack([self._row(row) for row in audio])[:, None].repeat(1, len(wanted), 1, 1)
+        network = nn.Sequential(self.network, self.after)
+        found = blockwise(network, torch.stack([self._patches(row) for row in audio]), BLOCK_PATCHES)
+        return found[:, None].repeat(1, len(wanted), 1, 1)
 
-    def _row(self, audio: Float[Tensor, " samples"]) -> Float[Tensor, "frames dim"]:
-        log_mel = self.log_mel(audio)
-        patches = log_mel[: len(log_mel) // PATCH_FRAMES * PATCH_FRAMES].unflatten(0, (-1, PATCH_FRAMES))
-        return torch.cat([self.after(self.network(block)) for block in patches.split(BLOCK_PATCHES)])
+    def _patches(self, audio: Float[Tensor, " samples"]) -> Float[Tensor, "patches 96 64"]:
+        log_mel: Tensor = self.log_mel(audio)
+        return log_mel[: len(log_mel) // PATCH_FRAMES * PATCH_FRAMES].view(-1, PATCH_FRAMES, N_MELS)
 
 
 def build(variant: str, seed: int) -> VGGish:
@@ -243,9 +243,7 @@ def load(variant: str) -> VGGish:
     Raises MissingPart when they are not here, UserError for files of another network.
     """
     card = CARDS[variant]
-    if not card.sources:
-        raise UserError(f"'{card.name}' exists for tests and has no weights. Write 'random:{card.name}'.")
-    file, *more = _files(card)
+    file, *more = _weights.files_of(card, CARDS.values())
     with torch.device("meta"):
         network = Network()
     network.to_empty(device="cpu")
@@ -254,13 +252,6 @@ def load(variant: str) -> VGGish:
     for one in more:
         made.after.load_state_dict(whitening(one))
     return made
-
-
-def _files(card: Card) -> tuple[Path, ...]:
-    """Return the files of a card, each from the folder of any form. Raises MissingPart, with the line to type."""
-    folders = [places.weights_folder(one.name) for one in (card, *CARDS.values()) if one.sources]
-    found = [next((one / of.path for one in folders if (one / of.path).is_file()), None) for of in card.sources]
-    return tuple(one or _weights.need(card) / of.path for one, of in zip(found, card.sources, strict=True))
 
 
 def _fill(network: Network, file: Path, card: Card) -> None:

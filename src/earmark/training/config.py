@@ -20,12 +20,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from earmark.representations.mule.settings import CONTRASTS
-from earmark.training import systems, tagging
+from earmark.training import systems
 from earmark.training.coded import FRONT
 from earmark.training.recipe import Adam, Precision, Recipe
 from earmark.training.schedules import Kind, Schedule
 from earmark.training.systems import EncodecMAESystem, MuleSystem, System
-from earmark.training.tagging import TaggedSystem
 from earmark.written import misfit, places, shipped
 from earmark.written.misfit import Form
 from earmark.written.shapes import Shape
@@ -159,7 +158,7 @@ class Pretraining:
     """A file that fits, given its meaning. `corpus` is None where the file leaves it open."""
 
     name: str
-    system: System | TaggedSystem
+    system: System
     corpus: Path | None
     segments: SegmentsShape
     recipe: Recipe
@@ -182,14 +181,14 @@ def _meant(shape: PretrainShape, root: places.Item) -> Pretraining:
     items = root.fields
     with items["representation"].blamed():
         systems.find(shape.representation, {})
-    find = systems.find if shape.labels is None else tagging.find
+    by_labels = shape.labels is not None
     with items.get("labels", root).blamed():
-        find(shape.representation, {})
+        systems.find(shape.representation, {}, by_labels=by_labels)
     with items.get("objective", root).blamed():
-        system = _fronted(find(shape.representation, shape.objective), shape, root)
+        system = _fronted(systems.find(shape.representation, shape.objective, by_labels=by_labels), shape, root)
     if shape.weights is not None:
         system = replace(system, weights=Path(shape.weights.removeprefix("path:")).expanduser())
-    if isinstance(system, MuleSystem | TaggedSystem):
+    if isinstance(system, MuleSystem):
         system = replace(system, segment_s=shape.segments.segment_s)
     _require_sense(shape, root)
     _require_length(system, shape, root)
@@ -211,7 +210,7 @@ def _meant(shape: PretrainShape, root: places.Item) -> Pretraining:
     return Pretraining(shape.name, system, corpus, shape.segments, recipe, shape)
 
 
-def _fronted(system: System | TaggedSystem, shape: PretrainShape, root: places.Item) -> System | TaggedSystem:
+def _fronted(system: System, shape: PretrainShape, root: places.Item) -> System:
     """Return a system with what it hears and seeks by. Raises SpecError where it can make no use of that."""
     given = [key for key in ("targets", "codec", "codes") if key in root.fields]
     if not isinstance(system, EncodecMAESystem):
@@ -256,7 +255,7 @@ def _require_sense(shape: PretrainShape, root: places.Item) -> None:
             )
 
 
-def _require_length(system: System | TaggedSystem, shape: PretrainShape, root: places.Item) -> None:
+def _require_length(system: System, shape: PretrainShape, root: places.Item) -> None:
     """Raise SpecError for segments that are too short for a system to learn from."""
     wanted, segment_s = system.least_samples, shape.segments.segment_s
     if round(segment_s * system.sample_rate) < wanted:

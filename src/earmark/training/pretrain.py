@@ -17,8 +17,8 @@ from earmark.training.job import Hardware, Say, Training, Validation
 from earmark.training.labels import Labels
 from earmark.training.segments import Grid, Pairs, Random
 from earmark.training.stream import Segments
-from earmark.training.systems import EncodecMAESystem
-from earmark.training.tagging import LabelledSegments, TaggedSystem
+from earmark.training.systems import EncodecMAESystem, MuleSystem
+from earmark.training.tagging import LabelledSegments
 
 CONFIG = "config.yml"
 FOLDER = Path("pretrained")
@@ -84,7 +84,7 @@ def _training(asked: Pretraining, opened: Corpus, folder: Path) -> Training:
             f"'{opened.folder}'. Build one: earmark corpus build FOLDER -o OUT --rate {system.sample_rate}"
         )
     beside = _beside(asked, opened)
-    if isinstance(system, TaggedSystem) and isinstance(beside, Labels):
+    if isinstance(system, MuleSystem) and isinstance(beside, Labels):
         system = replace(system, tags=beside.tags)
     learnt, validation, untouched = opened, None, asked.written.untouched
     if untouched is not None:

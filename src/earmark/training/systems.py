@@ -20,7 +20,8 @@ from earmark.representations.encodecmae.settings import Settings as EncodecMAESe
 from earmark.representations.mule import frontend
 from earmark.representations.mule import saved as mule
 from earmark.representations.mule.objective import SimClr
-from earmark.representations.mule.settings import CONTRASTS, Contrast
+from earmark.representations.mule.settings import CONTRASTS, TAGGINGS, Contrast, Tagging
+from earmark.representations.mule.tagged import Tagged
 from earmark.representations.objective import Objective
 from earmark.representations.wav2vec2.objective import Wav2Vec2
 from earmark.representations.wav2vec2.settings import PRESETS as WAV2VEC2
@@ -169,15 +170,17 @@ class EncodecMAESystem:
 
 @dataclass(frozen=True)
 class MuleSystem:
-    """MULE by SimCLR: a preset of its settings by name, what is to be otherwise, and how long its segments are.
+    """MULE: a preset of its settings by name, what is to be otherwise, and how long its segments are.
 
-    `weights` is the folder of a checkpoint to start from; None: random weights.
+    `weights` is the folder of a checkpoint to start from; None: random weights. `tags` are those that it learns by;
+    None: it learns by SimCLR.
     """
 
     name: str
     overrides: Mapping[str, object] = field(default_factory=dict)
     segment_s: float = 3.0
     weights: Path | None = None
+    tags: tuple[str, ...] | None = None
 
     @property
     def sample_rate(self) -> int:
@@ -185,8 +188,10 @@ class MuleSystem:
         return frontend.SAMPLE_RATE
 
     @property
-    def settings(self) -> Contrast:
+    def settings(self) -> Contrast | Tagging:
         """Its settings. Raises UserError for an override of what there is not, or of another kind."""
+        if self.tags is not None:
+            return overridden(TAGGINGS[self.name], self.overrides)
         return overridden(CONTRASTS[self.name], self.overrides)
 
     @property
@@ -201,15 +206,17 @@ class MuleSystem:
 
     def build(self, seed: int) -> Objective:
         """Return the objective before its first step. Raises UserError for weights of another shape."""
-        objective = SimClr(self.settings, seed)
+        settings, tags = self.settings, self.tags or ()
+        objective = SimClr(settings, seed) if isinstance(settings, Contrast) else Tagged(settings, len(tags), seed)
         if self.weights is not None:
-            mule.begin(objective, Saved(self.name, self.weights))
+            mule.begin(objective, Saved(self.name, self.weights), tags)
         return objective
 
     def contents(self, objective: Objective) -> Contents:
-        """Return all that the objective holds."""
+        """Return all that the objective holds, and what its outputs are called."""
         settings = self.settings
         trained_by = {name: one for name, one in asdict(settings).items() if name != "network"}
+        trained_by |= {} if self.tags is None else {"tags": self.tags}
         return mule.contents(objective, settings.network, trained_by, self.segment_s)
 
 
@@ -231,10 +238,15 @@ KNOWN: Mapping[str, type[System]] = {
 }
 
 
-def find(name: str, overrides: Mapping[str, object]) -> System:
-    """Return a system by the name of its representation. Raises UnknownName, or UserError for a wrong override."""
+def find(name: str, overrides: Mapping[str, object], *, by_labels: bool = False) -> System:
+    """Return a system by the name of its representation. `by_labels`: one that learns tags, which are told it later.
+
+    Raises UnknownName, or UserError for a wrong override, and for what learns no labels.
+    """
     if name not in KNOWN:
         raise UnknownName("pre-training", name, KNOWN)
-    system: System = KNOWN[name](name, overrides)
+    if by_labels and name not in TAGGINGS:
+        raise UserError(f"Expected one of {', '.join(TAGGINGS)} to learn by labels, got '{name}'. Take 'labels' out.")
+    system: System = MuleSystem(name, overrides, tags=()) if by_labels else KNOWN[name](name, overrides)
     _ = system.settings  # raises where they make no sense
     return system

@@ -1,27 +1,17 @@
-"""Pre-training with labels: segments with the tags of their tracks, and what learns by them, which is MULE."""
+"""Pre-training with labels: segments with the tags of their tracks."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import cast
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from earmark.counted import counted
 from earmark.errors import UserError
-from earmark.representations._saved import Saved
-from earmark.representations.checkpoint import Contents
-from earmark.representations.mule import frontend, saved
-from earmark.representations.mule.settings import TAGGINGS, Tagging
-from earmark.representations.mule.tagged import Labelled, Tagged
-from earmark.representations.objective import Objective
+from earmark.representations.mule.tagged import Labelled
 from earmark.training.corpus import Corpus
 from earmark.training.labels import Labels
-from earmark.training.overrides import overridden
 from earmark.training.segments import Grid, Random
-from earmark.training.systems import begun_from
 
 
 @dataclass(frozen=True)
@@ -66,59 +56,3 @@ def segments(sampler: Grid | Random, labels: Labels) -> LabelledSegments:
 def labelled(corpus: Corpus, labels: Labels) -> Corpus:
     """Return the tracks of a corpus, or of a part of it, that have labels."""
     return replace(corpus, tracks=tuple(track for track in corpus.tracks if track.id in labels.by_id))
-
-
-@dataclass(frozen=True)
-class TaggedSystem:
-    """MULE with labels: a preset of its settings by name, what is to be otherwise, and the tags.
-
-    `segment_s` is how long its segments are; `weights` the folder of a checkpoint to start from; None: random weights.
-    """
-
-    name: str
-    overrides: Mapping[str, object] = field(default_factory=dict)
-    segment_s: float = 3.0
-    weights: Path | None = None
-    tags: tuple[str, ...] = ()
-
-    @property
-    def sample_rate(self) -> int:
-        """Of the audio, in Hz."""
-        return frontend.SAMPLE_RATE
-
-    @property
-    def settings(self) -> Tagging:
-        """Its settings. Raises UserError for an override of what there is not, or of another kind."""
-        return overridden(TAGGINGS[self.name], self.overrides)
-
-    @property
-    def least_samples(self) -> int:
-        """The shortest segment that it can learn from."""
-        return frontend.LEAST_SAMPLES
-
-    @property
-    def about(self) -> Mapping[str, object]:
-        """What else decides what is learnt: the weights it starts from. Raises UserError where there are none."""
-        return begun_from(self.weights)
-
-    def build(self, seed: int) -> Objective:
-        """Return the objective before its first step. Raises UserError for weights of another shape."""
-        objective = Tagged(self.settings, len(self.tags), seed)
-        if self.weights is not None:
-            saved.begin(objective, Saved(self.name, self.weights), self.tags)
-        return objective
-
-    def contents(self, objective: Objective) -> Contents:
-        """Return all that the objective holds, and what its outputs are called."""
-        settings = cast(Tagged, objective).settings
-        trained_by = {name: one for name, one in asdict(settings).items() if name != "network"}
-        return saved.contents(objective, settings.network, {**trained_by, "tags": self.tags}, self.segment_s)
-
-
-def find(name: str, overrides: Mapping[str, object]) -> TaggedSystem:
-    """Return a system by the name of its representation. Raises UserError for what learns no labels."""
-    if name not in TAGGINGS:
-        raise UserError(f"Expected one of {', '.join(TAGGINGS)} to learn by labels, got '{name}'. Take 'labels' out.")
-    system = TaggedSystem(name, overrides)
-    _ = system.settings  # raises where they make no sense
-    return system

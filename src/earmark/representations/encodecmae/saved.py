@@ -58,11 +58,7 @@ def begin(objective: EncodecMAE, saved: Saved) -> None:
     A stream stays where its codebook is the folder's at the same place: what named other codes begins anew. Raises
     UserError for a folder of another kind or shape, and for one that hears by other inputs or statistics.
     """
-    if saved.settings.get("model_type") != MODEL_TYPE:
-        raise UserError(
-            f"Expected a checkpoint of EncodecMAE to start from, got '{saved.folder}', which is a "
-            f"'{saved.settings.get('model_type')}'."
-        )
+    saved.require_kind(MODEL_TYPE, "EncodecMAE")
     theirs, ours = saved.state(), objective.state_dict()
     heard, sought = ({name: one for name, one in state.items() if name.startswith(INPUTS)} for state in (theirs, ours))
     refuse_other_tensors(heard, sought, str(saved.folder))

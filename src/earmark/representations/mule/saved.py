@@ -60,11 +60,7 @@ def begin(objective: Objective, saved: Saved, tags: Sequence[str] = ()) -> None:
 
     Raises UserError for a folder of another kind or network.
     """
-    if saved.settings.get("model_type") != MODEL_TYPE:
-        raise UserError(
-            f"Expected a checkpoint of MULE to start from, got '{saved.folder}', which is a "
-            f"'{saved.settings.get('model_type')}'."
-        )
+    saved.require_kind(MODEL_TYPE, "MULE")
     theirs, ours = saved.state(), objective.state_dict()
     network, state = ({name: one for name, one in of.items() if name.startswith(NETWORK)} for of in (theirs, ours))
     refuse_other_tensors(network, state, str(saved.folder))
