@@ -133,6 +133,14 @@ def test_weights_of_another_kind_are_refused(file: Path, music: Path, tmp_path: 
         MuleSystem("mule-tiny", weights=first).build(0)
 
 
+def test_weights_that_hear_fainter_are_refused(file: Path, music: Path, tmp_path: Path) -> None:
+    first = trained(file, music, tmp_path / "first").checkpoint
+    settings = json.loads((first / "config.json").read_text())
+    (first / "config.json").write_text(json.dumps({**settings, "gain": 0.5}))
+    with pytest.raises(UserError, match=r"hears audio at a gain of 0\.5, and pre-training at 1"):
+        MuleSystem("mule-tiny", weights=first).build(0)
+
+
 def test_a_folder_with_other_settings_is_refused(file: Path, music: Path, tmp_path: Path) -> None:
     first = trained(file, music, tmp_path / "first").checkpoint
     settings = json.loads((first / "config.json").read_text())

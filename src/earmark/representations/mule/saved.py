@@ -58,9 +58,14 @@ def of_folder(saved: Saved) -> Mule:
 def begin(objective: Objective, saved: Saved, tags: Sequence[str] = ()) -> None:
     """Give an objective the weights of a folder, to learn on from; a projector of another shape or `tags` begins anew.
 
-    Raises UserError for a folder of another kind or network.
+    Raises UserError for a folder of another kind or network, and for one that hears louder or fainter.
     """
     saved.require_kind(MODEL_TYPE, "MULE")
+    if (gain := saved.settings.get("gain", 1.0)) != 1.0:
+        raise UserError(
+            f"'{saved.folder}' hears audio at a gain of {gain:g}, and pre-training at 1: its network would go on with "
+            "sounds louder or fainter than its own. Start from a checkpoint without a gain."
+        )
     theirs, ours = saved.state(), objective.state_dict()
     network, state = ({name: one for name, one in of.items() if name.startswith(NETWORK)} for of in (theirs, ours))
     refuse_other_tensors(network, state, str(saved.folder))
