@@ -145,16 +145,30 @@ def embed(
 
 @app.command()
 def predict(
-    paths: Annotated[list[Path], typer.Argument(metavar="AUDIO...", help="audio files, or folders of them")],
-    probe: Annotated[Path, typer.Option("-p", "--probe", help="the folder of a saved probe: runs/RUN/probes/KEY")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PROBE AUDIO...", help="the folder of a saved probe; audio files, or folders of them"),
+    ],
+    probe: Annotated[Path | None, typer.Option("-p", "--probe", help="the probe, where all others are audio")] = None,
+    unsure: Annotated[
+        float | None, typer.Option(metavar="CONFIDENCE", help="say nothing of less confidence, such as 0.6")
+    ] = None,
+    accuracy: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="take that from the validation clips: this share was right")
+    ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="probabilities as the probe gives them, not calibrated")] = False,
     as_json: Json = False,
 ) -> None:
-    """Say what a saved probe hears in audio files. Broken files are listed (exit 3)."""
+    """Say what a saved probe (runs/RUN/probes/KEY) hears in audio files. Broken files are listed (exit 3)."""
+    if probe is None:
+        probe, *paths = paths
+    if not paths:
+        raise typer.BadParameter("give audio after the probe: earmark predict runs/RUN/probes/KEY AUDIO...")
     from earmark.catalogue import prediction
-    from earmark.show import representations
+    from earmark.show import predictions
 
-    found = prediction.predict(paths, probe)
-    representations.predicted(found, as_json)
+    found = prediction.predict(paths, probe, unsure=unsure, accuracy=accuracy, is_calibrated=not raw)
+    predictions.predicted(found, as_json)
     raise typer.Exit(3 if found.failures else 0)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from earmark import __version__, durable
 from earmark.analysis import leakage
-from earmark.experiment import leaks, probe_folders, results
+from earmark.experiment import calibrated, leaks, probe_folders, results, work
 from earmark.experiment.jobs import PREDICTIONS, PROBE
 from earmark.experiment.keys import Facts
 from earmark.experiment.leaks import Audit, Check
@@ -75,6 +75,7 @@ def _export(folder: Path, plan: Plan, store: Store, facts: Mapping[str, Facts]) 
             if weights is not None:
                 probe_folders.write_card(folder / "probes" / card.key, card)
                 _link(weights, folder / "probes" / card.key / probe_folders.WEIGHTS)
+                _calibration(folder / "probes" / card.key / calibrated.FILE, work.calibration(store, scoring, card.key))
         for chain, key in scoring.conditions.items():
             found = store.file("scores", key, PREDICTIONS)
             if found is None:
@@ -100,6 +101,11 @@ def _export(folder: Path, plan: Plan, store: Store, facts: Mapping[str, Facts]) 
                 "resamples": scoring.resamples,
                 "ci_level": scoring.ci_level,
             }
+
+
+def _calibration(target: Path, content: bytes | None) -> None:
+    if content is not None and not (target.exists() and target.read_bytes() == content):
+        durable.write_file(target, content)
 
 
 def _link(source: Path | None, target: Path) -> None:

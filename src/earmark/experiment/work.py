@@ -19,7 +19,7 @@ import polars as pl
 from earmark import identity
 from earmark.analysis.tables import seen_as
 from earmark.errors import DataError, UserError
-from earmark.experiment import devices, scoring, vectors
+from earmark.experiment import calibrated, devices, scoring, vectors
 from earmark.experiment.costs import Cost
 from earmark.experiment.jobs import CODELENGTHS, PREDICTIONS, PROBE, SCORE, ClipWork, Fit, FoldMean, Scoring, Shard
 from earmark.experiment.keys import Want
@@ -145,14 +145,31 @@ def fit_probe(job: Fit, root: Path, device: str = devices.CPU) -> Done:
     devices.prepare(device)
     recipes = [_chosen(store, key) for key in job.follows] or [job.recipe] * len(job.keys)
     jobs = [ProbeJob(recipe, identity.seed_for("probe", key)) for recipe, key in zip(recipes, job.keys, strict=True)]
+    problem = _problem(store, job.pairing, device)
     try:
-        fitted = probes.fit(_problem(store, job.pairing, device), jobs)
+        fitted = probes.fit(problem, jobs)
     except UserError as error:
         return Done(len(jobs), refused=_refused(job, error))
     for key, probe in zip(job.keys, fitted, strict=True):
-        store.put_file("probes", key, PROBE, probe.to_bytes())
+        saved = probe.to_bytes()
+        store.put_file("probes", key, PROBE, saved)
+        calibrated.keep(store, key, saved, probe, problem.valid)
     devices.remember(store, job.keys[0], {device: job.keys})
     return Done(len(jobs))
+
+
+def calibration(store: Store, job: Scoring, key: str) -> bytes | None:
+    """Return the file of a probe's calibration, made now where the store has none and can; None where it cannot.
+
+    The probes of runs that are older than calibrations are calibrated so. A fine-tuned network's head is not: how that
+    network hears the validation clips is not in the store.
+    """
+    saved, valid = store.read_file("probes", key, PROBE), job.pairing.valid
+    found = calibrated.kept(store, key, saved)
+    if found is None and valid.clips and not job.tuned and store.has(valid.embeddings) == valid.embeddings:
+        calibrated.keep(store, key, saved, probes.restore(saved), examples(store, valid, job.pairing))
+        found = calibrated.kept(store, key, saved)
+    return found
 
 
 def _refused(job: Fit, error: UserError) -> str:

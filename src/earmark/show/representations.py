@@ -14,7 +14,6 @@ from rich.text import Text
 
 from earmark import conformance, durable, listings, places
 from earmark.catalogue.embedding import Embedded
-from earmark.catalogue.prediction import Predictions
 from earmark.conformance import Verdict, records
 from earmark.errors import EarmarkError, MissingPart, UserError
 from earmark.listings import RepresentationLine
@@ -163,21 +162,6 @@ def embedded(found: Embedded, out: Path) -> None:
     print(f"{out}: {found.vectors.shape[0]} files × (layers, statistics, dim) = {found.vectors.shape[1:]}")
     if out.suffix == ".npy":
         remark(".npy holds no names: its rows are the files in the order given, without those that failed.")
-
-
-def predicted(found: Predictions, as_json: bool = False) -> None:
-    """Print what a probe says of files: a line a file, or JSON lines with every score."""
-    card = found.card
-    for path, said, scores in zip(found.paths, found.said, found.scores.tolist(), strict=True):
-        if as_json:
-            named = dict(zip(card.classes, scores, strict=True))
-            print(json.dumps({"path": path.as_posix(), "prediction": said, "scores": named}, ensure_ascii=False))
-        else:
-            one_of = card.kind not in ("multilabel", "regression")
-            print("\t".join([path.as_posix(), said, *([f"{max(scores):.3f}"] if one_of else [])]))
-    failures(found.failures)
-    hears = " + ".join(card.hears)
-    remark(f"{card.task} by {card.probe} on {hears}, fitted on {card.dataset} {card.dataset_version}".rstrip())
 
 
 def require_writable(out: Path) -> None:
