@@ -45,7 +45,7 @@ def test_networks_are_fitted_on_the_device_in_this_process_and_the_rows_say_wher
     expected = earmark.run(file, quiet=True).frame
     monkeypatch.setenv("EARMARK_HOME", str(tmp_path / "home"))
     earmark.run(file, stage="embed", quiet=True)
-    monkeypatch.setattr(devices, "choose", lambda asked: DEVICE)
+    monkeypatch.setattr(devices, "choose", lambda asked, elsewhere: DEVICE)
     with Elsewhere() as crossed:
         earmark.run(file, stage="probe", jobs=2, quiet=True)
     assert crossed.to, "a device that is made up is in no other process"

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from earmark.cli.app import app
+from earmark.cli.engines import Address, Array, Engine, Partition, PrintSbatch, Sbatch, chosen, on_paper
 from earmark.cli.options import (
     Commercial,
     Config,
@@ -43,6 +44,12 @@ def run(
     device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="where representations compute and networks are fitted")
     ] = "auto",
+    engine: Engine = "local",
+    partition: Partition = None,
+    array: Array = None,
+    sbatch: Sbatch = None,
+    print_sbatch: PrintSbatch = False,
+    address: Address = None,
     quiet: Quiet = False,
 ) -> None:
     """Run an experiment, computing only what is missing, and print its table."""
@@ -52,21 +59,23 @@ def run(
     if stage == "deform":
         print("Deformed audio is made in memory while embedding: nothing to do before `--stage embed`.")
         return
-    done = running.run(
-        required(file or config),
-        run_id=run_id,
-        stage=stage,
-        jobs=jobs or cores(),
-        overrides=overrides or (),
-        skip_clean=skip_clean,
-        skip_deformed=skip_deformed,
-        overwrite=overwrite,
-        on_error=on_error,
-        commercial=commercial,
-        unverified=unverified,
-        device=device,
-        quiet=quiet,
-    )
+    with on_paper():
+        done = running.run(
+            required(file or config),
+            run_id=run_id,
+            stage=stage,
+            jobs=jobs or cores(),
+            overrides=overrides or (),
+            skip_clean=skip_clean,
+            skip_deformed=skip_deformed,
+            overwrite=overwrite,
+            on_error=on_error,
+            commercial=commercial,
+            unverified=unverified,
+            device=device,
+            engine=chosen(engine, partition, array, sbatch, print_sbatch, address),
+            quiet=quiet,
+        )
     runs.run(done)
     raise typer.Exit(3 if done.failures or done.unfitted else 0)
 

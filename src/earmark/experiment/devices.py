@@ -19,15 +19,16 @@ Device = Literal["auto", "cpu", "cuda"]
 CPU, KIND, SUFFIX = "cpu", "devices", ".json"
 
 
-def choose(asked: str) -> str:
+def choose(asked: str, elsewhere: bool = False) -> str:
     """Return the device for "auto" (a GPU where there is one), "cpu" or "cuda".
 
-    Raises a UserError for "cuda" where torch finds none.
+    With `elsewhere` other machines compute, and "cuda" is taken at its word. Raises a UserError for "cuda" where torch
+    finds none.
     """
     if asked not in get_args(Device):
         raise UnknownName("device", asked, get_args(Device))
     here = torch.cuda.is_available()
-    if asked == "cuda" and not here:
+    if asked == "cuda" and not (here or elsewhere):
         raise UserError(f"Expected a GPU for device 'cuda'; torch {torch.__version__} finds none. Write cpu, or auto.")
     return "cuda" if here and asked != "cpu" else CPU
 

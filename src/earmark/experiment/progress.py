@@ -1,13 +1,20 @@
-"""Progress on stderr: a bar in a terminal, plain lines elsewhere. stdout carries only what was asked for."""
+"""Progress on stderr: a bar in a terminal, plain lines elsewhere; and what is kept of it in a run's log.txt.
 
+stdout carries only what was asked for.
+"""
+
+import logging
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from earmark import durable
 
 PLAIN_EVERY_S = 5.0
 
@@ -70,3 +77,21 @@ def bar(name: str, total: int, quiet: bool = False) -> Iterator[Bar]:
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         yield Bar(name, total, _rich=(progress, progress.add_task(name, total=total, speed="")))
+
+
+@contextmanager
+def logged(folder: Path) -> Iterator[None]:
+    """Add what is said while the block runs to the run's log.txt."""
+    durable.make_folder(folder)
+    handler = logging.FileHandler(folder / "log.txt", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    room = logging.getLogger("earmark")
+    before = room.level
+    room.addHandler(handler)
+    room.setLevel(min(logging.INFO, room.getEffectiveLevel()))
+    try:
+        yield
+    finally:
+        room.removeHandler(handler)
+        room.setLevel(before)
+        handler.close()

@@ -7,8 +7,7 @@ remembers where a run was: what the store holds is done, the rest is not.
 import datetime
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, compress
@@ -27,7 +26,6 @@ from earmark.experiment import (
     devices,
     doable,
     drifts,
-    engines,
     ingredients,
     leaks,
     permitted,
@@ -39,9 +37,10 @@ from earmark.experiment import (
 )
 from earmark.experiment.costs import Cost
 from earmark.experiment.devices import Device
+from earmark.experiment.engines import Engine, EngineChoice, EngineName, choice_of, start
 from earmark.experiment.jobs import PROBE, Fit, Scoring, Shard
 from earmark.experiment.plan import Plan
-from earmark.experiment.progress import bar
+from earmark.experiment.progress import bar, logged
 from earmark.experiment.results import Run
 from earmark.experiment.spec import Experiment
 from earmark.experiment.study import Study, study
@@ -73,6 +72,7 @@ def run(
     commercial: bool = False,
     unverified: bool = False,
     device: Device = "auto",
+    engine: EngineChoice | EngineName = "local",
     store: Path | None = None,
     quiet: bool = False,
 ) -> Run:
@@ -84,12 +84,13 @@ def run(
     refuses a run that has results. `on_error="stop"` raises at the first clip that cannot be read, or probe that cannot
     be fitted. `commercial` and `unverified` do what the keys of those names in the file do: `permitted`. `jobs`
     processes of one thread each; their number changes no result. `device` is where representations compute and networks
-    are fitted (one process fits them then), "auto" a GPU where there is one. `store` is the folder of another store
-    than the one in EARMARK_HOME.
+    are fitted (one process fits them then), "auto" a GPU where there is one. `engine` schedules the jobs, on this
+    machine or a cluster. `store` is the folder of another store than the one in EARMARK_HOME.
     """
     if stage is not None and stage not in STAGES:
         raise UnknownName("stage", stage, STAGES)
-    kept = _Kept(skip_clean, skip_deformed, devices.choose(device))
+    choice = choice_of(engine)
+    kept = _Kept(skip_clean, skip_deformed, devices.choose(device, elsewhere=choice.is_elsewhere))
     prepared = study(source, (*overrides, *permitted.said(commercial, unverified)), store, jobs, quiet)
     permitted.require_checked(prepared.asked, {name: one.card for name, one in prepared.keys.facts.items()})
     if prepared.missing:
@@ -97,15 +98,15 @@ def run(
     folder = run_folder(prepared.asked, run_id)
     if overwrite == "never" and (folder / results.ROWS).exists():
         raise Refused(f"The run '{folder.name}' has results already and --overwrite never was given.")
-    with _logged(folder), engines.Local(prepared.store.root, jobs) as engine:
-        return _run(prepared, folder, stage, engine, kept, overwrite, on_error, quiet)
+    with logged(folder), start(choice, prepared.store.root, jobs, with_gpu=kept.device != devices.CPU) as started:
+        return _run(prepared, folder, stage, started, kept, overwrite, on_error, quiet)
 
 
 def _run(
     prepared: Study,
     folder: Path,
     stage: Stage | None,
-    engine: engines.Local,
+    engine: Engine,
     kept: "_Kept",
     overwrite: Overwrite,
     on_error: str,
@@ -124,24 +125,6 @@ def _run(
         plan = prepared.plan() if count else plan
     costs.add(folder, kept.spent)
     return replace(_finish(prepared, plan, folder, done, tuple(notes)), unfitted=tuple(kept.unfitted))
-
-
-@contextmanager
-def _logged(folder: Path) -> Iterator[None]:
-    """Add what is said while the block runs to the run's log.txt."""
-    durable.make_folder(folder)
-    handler = logging.FileHandler(folder / "log.txt", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    room = logging.getLogger("earmark")
-    before = room.level
-    room.addHandler(handler)
-    room.setLevel(min(logging.INFO, room.getEffectiveLevel()))
-    try:
-        yield
-    finally:
-        room.removeHandler(handler)
-        room.setLevel(before)
-        handler.close()
 
 
 @dataclass(frozen=True)
@@ -168,7 +151,7 @@ class _Kept:
 
 
 def _embed(
-    prepared: Study, plan: Plan, kept: _Kept, engine: engines.Local, on_error: str, quiet: bool, notes: list[str]
+    prepared: Study, plan: Plan, kept: _Kept, engine: Engine, on_error: str, quiet: bool, notes: list[str]
 ) -> int:
     shards = [shard for shard in map(kept.shard, plan.shards) if shard.works]
     total = sum(len(one.wants) for shard in shards for one in shard.works)
@@ -184,7 +167,7 @@ def _embed(
 
 
 def _probe(
-    prepared: Study, plan: Plan, kept: _Kept, engine: engines.Local, on_error: str, quiet: bool, notes: list[str]
+    prepared: Study, plan: Plan, kept: _Kept, engine: Engine, on_error: str, quiet: bool, notes: list[str]
 ) -> int:
     fitted_on = (part for fit in (*plan.fits, *plan.codings) for part in doable.fitted_on(fit))
     here = prepared.store.has(key for part in fitted_on for key in part.embeddings)
@@ -216,7 +199,7 @@ def _probe(
 
 
 def _score(
-    prepared: Study, plan: Plan, kept: _Kept, engine: engines.Local, on_error: str, quiet: bool, notes: list[str]
+    prepared: Study, plan: Plan, kept: _Kept, engine: Engine, on_error: str, quiet: bool, notes: list[str]
 ) -> int:
     asked = [scoring for scoring in map(kept.scoring, plan.scorings) if scoring.conditions]
     ready = [one for one in (doable.scorable(prepared.store, scoring) for scoring in asked) if one.conditions]

@@ -1,0 +1,145 @@
+"""Engines schedule jobs: the laws that all of them keep, on this machine, as SLURM tasks and as actors of Ray."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from earmark.errors import AudioError, UnknownName, UserError
+from earmark.experiment.engines import Engine, EngineChoice, Local, OnPaper, start
+from earmark.experiment.engines.parcel import Parcel
+from tests.experiment import errands
+
+ENGINES = [
+    "local",
+    pytest.param("slurm-here", marks=pytest.mark.slurm),
+    pytest.param("ray", marks=pytest.mark.ray),
+]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EARMARK_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cluster of Ray for all tests: an engine joins one that this process has started."""
+    folder = tmp_path_factory.mktemp("cluster")
+    with pytest.MonkeyPatch.context() as patch, start(EngineChoice("ray"), folder, 2) as engine:
+        patch.setenv("EARMARK_HOME", str(folder))
+        assert list(engine.map([2], errands.square)) == [4]
+        yield
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    if request.param == "ray":
+        request.getfixturevalue("cluster")
+    with start(EngineChoice(request.param), tmp_path, 2) as started:
+        yield started
+
+
+def test_every_job_is_answered_once(engine: Engine) -> None:
+    assert sorted(engine.map(range(7), errands.square)) == [0, 1, 4, 9, 16, 25, 36]
+    assert list(engine.map([3], errands.square)) == [9]
+    assert list(engine.map([], errands.square)) == []
+    assert sorted(engine.in_turn([1, 2], errands.square)) == [1, 4]
+
+
+def test_a_worker_keeps_what_it_loaded(engine: Engine) -> None:
+    seen = list(engine.map(range(8), errands.remember))
+    assert len({one.pid for one in seen}) <= 2
+    assert max(one.n_done for one in seen) >= 4, "eight jobs, two workers"
+
+
+def test_an_error_comes_out_as_it_was_raised(engine: Engine) -> None:
+    with pytest.raises(AudioError, match=r"b\.wav: it holds no sound") as caught:
+        list(engine.map(range(4), errands.refuse))
+    assert caught.value.reason == "it holds no sound"
+    with pytest.raises(ZeroDivisionError):
+        list(engine.map(range(4), errands.break_down))
+
+
+def test_a_worker_stands_where_the_jobs_were_handed_out(
+    engine: Engine, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert set(engine.map(range(2), errands.where)) == {(str(tmp_path), str(home), str(tmp_path))}
+
+
+def test_the_job_of_a_killed_worker_is_done_by_another(engine: Engine, tmp_path: Path, home: Path) -> None:
+    assert sorted(engine.map(range(6), errands.die_once)) == [0, 1, 2, 3, 4, 5]
+    first, second = (tmp_path / "begun").read_text().split()
+    assert first != second
+    assert not list(home.glob("engines/*")), "answered jobs leave nothing"
+
+
+def test_a_job_that_kills_every_worker_is_given_up(engine: Engine) -> None:
+    with pytest.raises(UserError, match="killed 3 times"):
+        list(engine.map(range(4), errands.die_always))
+
+
+def test_the_script_for_sbatch_does_the_jobs_when_it_is_run(tmp_path: Path, home: Path) -> None:
+    asked = EngineChoice("slurm", partition="gpu", array=2, sbatch={"mem": "8G", "time": "90"}, print_sbatch=True)
+    with start(asked, tmp_path, 1, with_gpu=True) as engine, pytest.raises(OnPaper) as paper:
+        next(engine.map(range(5), errands.square))
+    (folder,) = (home / "engines").iterdir()
+    script = paper.value.script
+    options = {line.removeprefix("#SBATCH --") for line in script.splitlines() if line.startswith("#SBATCH")}
+    wanted = {"array=0-1", "partition=gpu", "mem=8G", "time=90", "gpus-per-node=1", "cpus-per-task=1"}
+    assert options == wanted | {"job-name=earmark", f"output={folder}/task-%a.log"}
+    for number in "01":
+        settings = {**os.environ, "SLURM_ARRAY_TASK_ID": number}
+        subprocess.run(["bash", "-c", script], check=True, env=settings)
+    done = Parcel(folder, 5)
+    assert [done.answer(one) for one in done.answered(range(5))] == [0, 1, 4, 9, 16]
+
+
+def test_a_job_with_an_answer_is_not_done_again(tmp_path: Path) -> None:
+    parcel = Parcel.packed(tmp_path / "parcel", [0, 1, 2], errands.die_once, tmp_path)
+    (tmp_path / "begun").write_text("1\n")
+    for _ in range(2):
+        parcel.do(2)
+    assert (tmp_path / "begun").read_text().split() == ["1", str(os.getpid())]
+    assert parcel.answered([0, 1, 2]) == [2]
+
+
+def test_shares_are_every_job_once(tmp_path: Path) -> None:
+    parcel = Parcel(tmp_path, 10)
+    assert sorted(job for number in range(3) for job in parcel.share(number, 3)) == list(range(10))
+
+
+def test_what_one_engine_is_asked_another_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnknownName, match=r"Unknown engine 'slrm'\. Did you mean 'slurm'\?"):
+        EngineChoice("slrm")  # type: ignore[arg-type]  # as from Python
+    with pytest.raises(UserError, match="--partition is for --engine slurm, not ray"):
+        EngineChoice("ray", partition="gpu")
+    with pytest.raises(UserError, match="--address is for --engine ray, not local"):
+        EngineChoice("local", address="auto")
+    with pytest.raises(UserError, match="at least one task, got 0"):
+        EngineChoice("slurm", array=0)
+    with pytest.raises(UserError, match="in minutes, such as time=120, got '2:00:00'"):
+        EngineChoice("slurm", sbatch={"time": "2:00:00"})
+
+
+@pytest.mark.slurm
+def test_slurm_is_refused_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="Expected sbatch and srun on PATH"):
+        start(EngineChoice("slurm"), tmp_path, 2)
+
+
+def test_nobody_imports_a_cluster_library_before_it_is_asked_for() -> None:
+    text = "import sys, earmark.experiment.engines as engines; print(*sorted({'ray', 'submitit'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_local_is_importable_as_ever(tmp_path: Path) -> None:
+    with Local(tmp_path, 1) as engine:
+        assert list(engine.map([2], errands.square)) == [4]
