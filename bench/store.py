@@ -57,7 +57,7 @@ def _save(root: Path, keys: list[str], rows: np.ndarray, provenance: Mapping[str
             (root / f"{key}.json").write_text(json.dumps(provenance))
 
 
-def _settled(clock: Callable[[], float]) -> Callable[[], float]:
+def settled(clock: Callable[[], float]) -> Callable[[], float]:
     """Return a clock that syncs the disk when it is read and stands still meanwhile."""
     stood_s = 0.0
 
@@ -80,7 +80,7 @@ def _written(
         (".npy and .json a clip" if provenance else ".npy a clip", lambda: _save(next(fresh), keys, rows, provenance)),
         goal=20 if clock == "CPU" and not provenance else None,
         rounds=ROUNDS,
-        clock=_settled(CLOCKS[clock]),
+        clock=settled(CLOCKS[clock]),
     )
 
 

@@ -83,12 +83,18 @@ def make_folder(path: Path) -> None:
 
 
 def _write(path: Path, content: bytes | bytearray, *, sync: bool) -> None:
-    with path.open("ab", buffering=0) as file:
-        _step(
-            lambda: _write_all(file.fileno(), content), lambda: _write_all(file.fileno(), content[: len(content) // 2])
-        )
-        if sync:
-            _step(lambda: os.fsync(file.fileno()))
+    try:
+        with path.open("ab", buffering=0) as file:
+            _step(
+                lambda: _write_all(file.fileno(), content),
+                lambda: _write_all(file.fileno(), content[: len(content) // 2]),
+            )
+            if sync:
+                _step(lambda: os.fsync(file.fileno()))
+    except OSError as error:
+        # A write tells no name, and whoever must make room wants to know where.
+        error.filename = error.filename or str(path)
+        raise
 
 
 def _write_all(descriptor: int, content: bytes | bytearray) -> None:

@@ -5,7 +5,8 @@
                shard-<unique>.provenance.jsonl   where each row comes from, one line a row
     <kind>/<key><suffix>                         a whole file, with <key><suffix>.provenance.json where told
     hashes/<unique>.jsonl                        sha256 of the user's audio files
-    lock                                         shared by writers, held alone by compact()
+    store.json                                   the scheme of this layout; written with the first row or file
+    lock                                         shared by writers, held alone by compact(), repair() and drop()
 
 A row exists once its line stands in the index. Every writer has shards of its own and never returns to one that
 it left, so processes need not wait for each other, and what a crash tears is the end of a shard, where readers
@@ -14,7 +15,7 @@ ignore it. A key names content: a row that is there stays, and to put it again d
 
 import fcntl
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -24,23 +25,26 @@ from numpy.typing import NDArray
 
 from earmark import durable
 from earmark.errors import Refused, StoreError
-from earmark.store import hashes, upkeep
+from earmark.store import hashes, scheme, upkeep
 from earmark.store.hashes import Hashes
 from earmark.store.shards import FLOAT, FLUSH_ROWS, Row, Shard, Writer, check_name, fill, list_shards, told
-from earmark.store.upkeep import Compaction
+from earmark.store.things import Thing, drop
+from earmark.store.upkeep import Compaction, Repair
 from earmark.store.whole import is_whole
 
-__all__ = ["Compaction", "Store", "StoreError", "Writer"]
+__all__ = ["Compaction", "Repair", "Store", "StoreError", "Thing", "Writer"]
 
 
 class Store:
     """The store in a folder as it was when last refreshed, and what was written through this object since."""
 
     def __init__(self, root: Path) -> None:
+        """Raises UserError for the store of a newer earmark."""
         self.root = root
         self._folder = root / "embeddings"
         self._rows: dict[str, Row] = {}
         self._bytes_read: dict[Shard, int] = {}
+        scheme.of(root)
         self.refresh()
 
     @property
@@ -194,6 +198,19 @@ class Store:
         self.refresh()
         return done
 
+    def repair(self) -> Repair:
+        """Do as compact(), remove whole files that are damaged too, and tell what is gone. Raises Refused likewise."""
+        with self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB):
+            rows = upkeep.lost_rows(self._folder)
+            files = upkeep.remove_damaged(self.root)
+        return Repair(rows, files, self.compact())
+
+    def drop(self, chosen: Collection[Thing]) -> None:
+        """Remove things that `things` told of. Raises Refused while others write."""
+        with self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB):
+            drop(self.root, chosen)
+        self.refresh()
+
     @contextmanager
     def _lock(self, how: int) -> Iterator[None]:
         durable.make_folder(self.root)
@@ -202,4 +219,5 @@ class Store:
                 fcntl.flock(file, how)
             except BlockingIOError as error:
                 raise Refused(f"{self.root} is being written to. Compact it when no run is active.") from error
+            scheme.settle(self.root)
             yield

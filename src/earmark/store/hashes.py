@@ -57,7 +57,10 @@ def _known(folder: Path) -> dict[Name, str]:
 
 
 def _entry(item: dict[str, Any]) -> tuple[Name, str]:
-    return (item["path"], item["size"], item["mtime_ns"]), item["sha256"]
+    path, size, mtime_ns, sha256 = item["path"], item["size"], item["mtime_ns"], item["sha256"]
+    if not (isinstance(path, str) and type(size) is type(mtime_ns) is int and isinstance(sha256, str)):
+        raise TypeError("not the hash of a file")
+    return (path, size, mtime_ns), sha256
 
 
 def _line(name: Name, sha256: str) -> bytes:

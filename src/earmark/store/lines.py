@@ -39,7 +39,7 @@ def read(path: Path, make: Callable[[Any], T], start: int = 0) -> Lines[T]:
     for each in whole.splitlines():
         try:
             found.items.append(make(json.loads(each)))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             found.problems.append(f"{path}: passed over the line {each[:60]!r}: {error!r}")
     if torn:
         found.problems.append(f"{path}: torn last line, as a crash leaves it (harmless)")

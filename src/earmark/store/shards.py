@@ -80,10 +80,21 @@ class Shard:
 
     def read_provenance(self) -> lines.Lines[tuple[str, Mapping[str, object]]]:
         """Read keys and where their rows come from."""
-        return lines.read(self.provenance, lambda item: (item["key"], item["provenance"]))
+        return lines.read(self.provenance, _origin)
 
     def _row(self, item: dict[str, Any]) -> tuple[str, Row]:
-        return item["key"], Row(self.stem.name, item["offset"], tuple(item["shape"]), item["crc32"])
+        key, offset, shape, crc32 = item["key"], item["offset"], tuple(item["shape"]), item["crc32"]
+        is_row = type(key) is str and type(offset) is type(crc32) is int and offset >= 0
+        if not is_row or not all(type(size) is int and size > 0 for size in shape):
+            raise ValueError("not a row")
+        return key, Row(self.stem.name, offset, shape, crc32)
+
+
+def _origin(item: dict[str, Any]) -> tuple[str, Mapping[str, object]]:
+    key, provenance = item["key"], item["provenance"]
+    if not isinstance(key, str) or not isinstance(provenance, dict):
+        raise TypeError("not where a row comes from")
+    return key, provenance
 
 
 def fill(descriptor: int, row: Row, target: memoryview | bytearray) -> bool:

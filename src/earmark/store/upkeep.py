@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,10 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark import durable
+from earmark.store import lines
 from earmark.store.shards import FLOAT, SHARD_BYTES, Row, Shard, Writer, fill, list_shards
 from earmark.store.whole import LOOKS, is_whole
 
 PROVENANCE = ".provenance.json"
+HARMLESS = "(harmless)"
+"""The end of a line that tells of what a crash leaves: nothing that was acknowledged is damaged."""
+
+REPAIR = "`earmark store repair` removes it, to be computed again"
 
 
 class Compaction(NamedTuple):
@@ -22,6 +27,14 @@ class Compaction(NamedTuple):
     n_shards_before: int
     n_shards_after: int
     dropped: tuple[str, ...]
+
+
+class Repair(NamedTuple):
+    """What was dropped: keys of rows, with what they were of; paths of whole files, below the store's folder."""
+
+    rows: Mapping[str, Mapping[str, object]]
+    files: tuple[str, ...]
+    compaction: Compaction
 
 
 class _Checked(NamedTuple):
@@ -33,46 +46,102 @@ class _Checked(NamedTuple):
 def problems(root: Path) -> list[str]:
     """Return a line for each thing that is not as it was written: rows, whole files, what crashes tore or left."""
     found = [problem for shard in list_shards(root / "embeddings") for problem in _check(shard).problems]
-    for told in sorted(root.glob(f"*/*{PROVENANCE}")):
-        path = told.with_name(told.name.removesuffix(PROVENANCE))
-        if not path.exists():
-            found.append(f"{path}: only its provenance is there, as a crash leaves it (harmless)")
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != json.loads(told.read_bytes())["sha256"]:
-            found.append(f"{path}: damaged, its sha256 is not the one in {told.name}; remove it, to be computed again")
-    found += [f"{path}: damaged; the next run that needs it computes it again" for path in _cut(root)]
-    return found + [f"{path}: left by a crash (harmless)" for path in sorted(root.glob(f"*/{durable.TEMPORARY}"))]
+    alone = [told.with_name(told.name.removesuffix(PROVENANCE)) for told in _alone(root)]
+    found += [f"{path}: only its provenance is there, as a crash leaves it {HARMLESS}" for path in alone]
+    found += [f"{path}: {why}" for path, why in damaged_files(root).items()]
+    return found + [f"{path}: left by a crash {HARMLESS}" for path in sorted(root.glob(f"*/{durable.TEMPORARY}"))]
 
 
-def _cut(root: Path) -> list[Path]:
-    """Return the whole files that are damaged as far as they tell themselves, those with provenance left out."""
-    kept = [path for suffix in LOOKS for path in root.glob(f"*/*{suffix}") if not path.name.endswith(PROVENANCE)]
-    return [path for path in sorted(kept) if not path.with_name(path.name + PROVENANCE).exists() and not is_whole(path)]
+def _alone(root: Path) -> list[Path]:
+    """Return the files of provenance of what is not there."""
+    told = sorted(root.glob(f"*/*{PROVENANCE}"))
+    return [path for path in told if not path.with_name(path.name.removesuffix(PROVENANCE)).exists()]
 
 
-def merge_shards(folder: Path) -> Compaction:
-    """Merge small shards, and shards in which something is wrong, into new ones; nobody else may write meanwhile.
+def damaged_files(root: Path) -> dict[Path, str]:
+    """Return the whole files that are not as they were written, and why: by their sha256 where it was kept."""
+    found = {}
+    for path in sorted(root.glob("*/[!.]*")):
+        told = path.with_name(path.name + PROVENANCE)
+        if path.parent.name in ("embeddings", "hashes") or path.name.endswith(PROVENANCE) or not path.is_file():
+            continue
+        if not told.exists():
+            if path.suffix in LOOKS and not is_whole(path):
+                found[path] = "damaged; the next run that needs it computes it again"
+        elif (sha256 := _told_sha256(told)) is None:
+            found[path] = f"damaged, or {told.name} is, which should tell its sha256; {REPAIR}"
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+            found[path] = f"damaged, its sha256 is not the one in {told.name}; {REPAIR}"
+    return found
 
-    Old shards go when every sound row of theirs is acknowledged in a new one, so a crash loses nothing.
+
+def _told_sha256(told: Path) -> str | None:
+    try:
+        sha256 = json.loads(told.read_bytes())["sha256"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+    return sha256 if isinstance(sha256, str) else None
+
+
+def lost_rows(folder: Path) -> dict[str, Mapping[str, object]]:
+    """Return the keys that an index names and no sound row has, with what the rows were put with."""
+    lost: dict[str, Mapping[str, object]] = {}
+    sound: set[str] = set()
+    for shard in list_shards(folder):
+        rows = _check(shard).rows
+        named = {key for key, _ in lines.read(shard.index, lambda item: (str(item["key"]), item["offset"])).items}
+        sound |= rows.keys()
+        if missing := named - rows.keys():
+            origins = dict(shard.read_provenance().items)
+            lost |= {key: origins.get(key, {}) for key in missing}
+    return {key: lost[key] for key in sorted(lost.keys() - sound)}
+
+
+def remove_damaged(root: Path) -> tuple[str, ...]:
+    """Remove whole files that are damaged, and provenance of what is not there; return the paths of the former."""
+    damaged, alone = damaged_files(root), _alone(root)
+    for path in damaged:
+        durable.remove(path)
+        durable.remove(path.with_name(path.name + PROVENANCE))
+    for path in alone:
+        durable.remove(path)
+    return tuple(path.relative_to(root).as_posix() for path in damaged)
+
+
+def merge_shards(folder: Path, unwanted: Collection[str] = frozenset()) -> Compaction:
+    """Merge small shards, and those that hold something wrong or unwanted; nobody else may write meanwhile.
+
+    Old shards go when every sound row of theirs is acknowledged in a new one, so a crash loses nothing. Those that
+    hold nothing else than what is unwanted go at once, so that a full disk has room for the new ones.
     """
-    shards = list_shards(folder)
-    checked = {shard: _check(shard) for shard in shards}
-    old = [shard for shard in shards if shard.size < SHARD_BYTES // 2 or checked[shard].problems]
-    if len(old) == 1 and not checked[old[0]].problems:
+    found = list_shards(folder)
+    checked = {shard: _check(shard) for shard in found}
+    free = [shard for shard in found if checked[shard].rows and checked[shard].rows.keys() <= set(unwanted)]
+    for shard in free:
+        _remove(shard)
+    shards = [shard for shard in found if shard not in free]
+    spoilt = [one for one in shards if checked[one].problems or not checked[one].rows.keys().isdisjoint(unwanted)]
+    old = [shard for shard in shards if shard.size < SHARD_BYTES // 2 or shard in spoilt]
+    if len(old) == 1 and not spoilt:
         old = []
     here = {key: row for shard in shards if shard not in old for key, row in checked[shard].rows.items()}
     writer = Writer(folder, here)
     for shard in old:
         provenance = dict(shard.read_provenance().items)
         for key, values in _values(shard, checked[shard].rows):
-            if values is not None:
+            if values is not None and key not in unwanted:
                 writer.put(key, values, provenance.get(key, {}))
     writer.flush()
     for shard in old:
-        # The index goes first: without it the rest means nothing.
-        for path in (shard.index, shard.provenance, shard.data):
-            durable.remove(path)
-    lost = set().union(*(each.damaged for each in checked.values())) - here.keys()
-    return Compaction(len(shards), len(list_shards(folder)), tuple(sorted(lost)))
+        _remove(shard)
+    lost = set().union(*(each.damaged for each in checked.values())) - here.keys() - set(unwanted)
+    return Compaction(len(found), len(list_shards(folder)), tuple(sorted(lost)))
+
+
+def _remove(shard: Shard) -> None:
+    # The index goes first: without it the rest means nothing.
+    for path in (shard.index, shard.provenance, shard.data):
+        durable.remove(path)
 
 
 def clear_leftovers(root: Path) -> None:
@@ -100,5 +169,5 @@ def _check(shard: Shard) -> _Checked:
     found += [f"{shard.data}: the row {key} is damaged; compact() drops it" for key in sorted(damaged)]
     tail = shard.size - max((row.offset + row.n_bytes for row in rows.values()), default=0)
     if tail or not shard.index.exists():
-        found.append(f"{shard.data}: its last {tail} bytes are in no index, as a crash leaves them (harmless)")
+        found.append(f"{shard.data}: its last {tail} bytes are in no index, as a crash leaves them {HARMLESS}")
     return _Checked({key: row for key, row in rows.items() if key not in damaged}, damaged, found)

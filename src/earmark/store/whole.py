@@ -38,7 +38,7 @@ def _is_whole(path: Path, size: int, mtime_ns: int) -> bool:
 def _is_json(path: Path, size: int) -> bool:
     try:
         json.loads(path.read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -63,7 +63,7 @@ def _is_safetensors(path: Path, size: int) -> bool:
         head = file.read(length)
     try:
         ends = [one["data_offsets"][1] for name, one in json.loads(head).items() if name != "__metadata__"]
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError, RecursionError):
         return False
     return size == 8 + length + max(ends, default=0)
 

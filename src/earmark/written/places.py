@@ -3,10 +3,11 @@
 Differs from plain YAML: keys are text and stand once; a word in capitals in place of a list loads WORD.yml.
 """
 
+import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ from earmark.errors import SpecError, UserError, hint
 
 CAPITALS = re.compile(r"[A-Z][A-Z0-9_]*")
 MERGE = "tag:yaml.org,2002:merge"
+MOST_ITEMS = 100_000
+"""Far more values than any file has: aliases of aliases would repeat them without end."""
 
 
 class Place(NamedTuple):
@@ -139,6 +142,7 @@ class _Reader:
     line: int = 1
     column: int = 1
     what: str = "an experiment"
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def read(self, text: str) -> Item:
         yaml = YAML(typ="safe", pure=True)
@@ -156,6 +160,10 @@ class _Reader:
             raise place.error(
                 f"Expected text, got the character U+{ord(text[error.position]):04X}. Take it out."
             ) from error
+        except RecursionError as error:
+            raise self._place(None).error(
+                "Expected values in one another, got hundreds of levels. Write fewer."
+            ) from error
         except (YAMLError, ValueError) as error:
             raise SpecError(f"Expected YAML: {error}.", self.file, self.line, self.column) from error
 
@@ -165,6 +173,8 @@ class _Reader:
 
     def _item(self, node: Node, constructor: SafeConstructor, above: tuple[Node, ...]) -> Item:
         place = self._place(node.start_mark)
+        if next(self.numbers) > MOST_ITEMS:
+            raise place.error(f"Expected at most {MOST_ITEMS:,} values, got more: aliases repeat them. Write fewer.")
         if any(node is one for one in above):
             raise place.error(f"Anchor '&{node.anchor}' holds itself. Write the value out.")
         match node:

@@ -1,0 +1,261 @@
+"""`earmark store verify|repair|gc`, and the scheme of a store: what it says, drops, keeps and refuses."""
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import earmark
+from earmark.cli import app
+from earmark.errors import DataError, Refused, UserError
+from earmark.runs.kept import Kept, kept
+from earmark.store import Store, Thing
+from earmark.store.things import things, unwanted
+from tests.test_run import EXPERIMENT, files, make_tones
+from tests.test_store import ORIGIN, assert_holds, fill, only
+
+DAY_S = 86_400
+
+
+def store(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["store", *map(str, arguments)])
+
+
+def spoil(path: Path, position: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
+
+
+def damaged(root: Path) -> Store:
+    """A store of three rows and two files, of each of which one is damaged."""
+    made = fill(root, range(3))
+    made.put_file("probes", "sound", ".bin", b"weights", {"recipe": "M1"})
+    made.put_file("probes", "spoilt", ".bin", b"weights", {"recipe": "M1"})
+    spoil(only(root, "embeddings/*.f32"), 40)
+    spoil(root / "probes" / "spoilt.bin", 2)
+    return made
+
+
+def test_a_sound_store_is_said_to_be_so(tmp_path: Path) -> None:
+    fill(tmp_path, range(3))
+    done = store("verify", tmp_path)
+    assert (done.exit_code, done.stdout) == (0, f"{tmp_path}: nothing is damaged; 0 leftovers of crashes.\n")
+
+
+def test_what_a_crash_leaves_is_told_and_is_no_damage(tmp_path: Path) -> None:
+    fill(tmp_path, range(3))
+    with only(tmp_path, "embeddings/*.f32").open("ab") as data:
+        data.write(b"abc")
+    done = store("verify", tmp_path)
+    assert done.exit_code == 0
+    assert "its last 3 bytes are in no index" in done.stdout
+    assert "nothing is damaged; 1 leftover of crashes" in done.stdout
+
+
+def test_damage_is_told_and_ends_with_1(tmp_path: Path) -> None:
+    damaged(tmp_path)
+    done = store("verify", tmp_path)
+    assert done.exit_code == 1
+    assert "the row k1 is damaged" in done.stdout
+    assert "spoilt.bin: damaged, its sha256 is not the one in spoilt.bin.provenance.json" in done.stdout
+    assert "2 things damaged: `earmark store repair`" in done.stdout
+    found = json.loads(store("verify", tmp_path, "--json").stdout)
+    assert (len(found["damaged"]), found["harmless"]) == (2, [])
+
+
+def test_repair_drops_what_is_damaged_and_says_what_it_was(tmp_path: Path) -> None:
+    damaged(tmp_path)
+    (tmp_path / "probes" / ".half.tmp").write_bytes(b"half")
+    done = store("repair", tmp_path)
+    assert done.exit_code == 0
+    assert "dropped the row k1 (notes/Fühling.wav)" in done.stdout
+    assert "dropped the file probes/spoilt.bin" in done.stdout
+    assert "1 row and 1 file dropped: `earmark run` of the same experiment computes them again." in done.stdout
+    assert Store(tmp_path).verify() == []
+    assert_holds(Store(tmp_path), [0, 2])
+    assert sorted(path.name for path in (tmp_path / "probes").iterdir()) == ["sound.bin", "sound.bin.provenance.json"]
+    assert_holds(fill(tmp_path, [1]), range(3))
+
+
+def test_repair_tells_the_rows_of_a_shard_that_was_cut_or_is_gone(tmp_path: Path) -> None:
+    for number in range(2):
+        fill(tmp_path, [2 * number, 2 * number + 1])
+    cut, gone = sorted(tmp_path.glob("embeddings/*.f32"))
+    cut.write_bytes(cut.read_bytes()[:33])
+    gone.unlink()
+    found = json.loads(store("repair", tmp_path, "--json").stdout)
+    assert len(found["rows"]) == 3
+    assert {row["clip"] for row in found["rows"]} == {ORIGIN["clip"]}
+    lost = {row["key"] for row in found["rows"]}
+    assert Store(tmp_path).has(f"k{number}" for number in range(4)) == {f"k{number}" for number in range(4)} - lost
+    assert Store(tmp_path).verify() == []
+
+
+def test_a_row_that_is_sound_elsewhere_is_not_lost(tmp_path: Path) -> None:
+    fill(tmp_path, range(3))
+    data, index = only(tmp_path, "embeddings/*.f32"), only(tmp_path, "embeddings/shard-????????????????.jsonl")
+    other = tmp_path / "embeddings" / "shard-ffffffffffffffff.f32"
+    shutil.copy(data, other)
+    shutil.copy(index, other.with_suffix(".jsonl"))
+    spoil(other, 0)
+    assert Store(tmp_path).repair().rows == {}
+    assert_holds(Store(tmp_path), range(3))
+
+
+def test_what_is_no_json_where_a_checksum_should_be_is_told(tmp_path: Path) -> None:
+    made = fill(tmp_path, [0])
+    for key, said in (("a", b"\xff"), ("b", b"[]"), ("c", b'{"sha256": 3}')):
+        made.put_file("probes", key, ".bin", b"weights", {})
+        (tmp_path / "probes" / f"{key}.bin.provenance.json").write_bytes(said)
+    assert [problem.count("or its provenance is") for problem in made.verify()] == [0, 0, 0]
+    assert len(made.verify()) == 3
+    assert len(made.repair().files) == 3
+    assert made.verify() == []
+
+
+def test_nothing_is_repaired_or_dropped_while_another_writes(tmp_path: Path) -> None:
+    writing = fill(tmp_path, range(3))
+    with writing.writer(), pytest.raises(Refused, match="is being written to"):
+        Store(tmp_path).repair()
+    with writing.writer(), pytest.raises(Refused, match="is being written to"):
+        Store(tmp_path).drop([])
+
+
+def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"Expected the folder of a store, with the file 'lock' or 'store\.json', got"):
+        CliRunner().invoke(app, ["store", "verify", str(tmp_path)], catch_exceptions=False)
+
+
+def test_a_store_without_a_scheme_is_read_as_it_was_and_named_when_written_to(tmp_path: Path) -> None:
+    """The files are those of a store that was written before there was a scheme, byte by byte."""
+    old = Path(__file__).parent / "golden" / "store_0"
+    shutil.copytree(old, tmp_path / "store")
+    root = tmp_path / "store"
+    before = files(root)
+    assert_holds(Store(root), range(3))
+    assert Store(root).provenance("k1") == ORIGIN
+    assert (Store(root).verify(), files(root)) == ([], before), "reading changes nothing"
+    fill(root, [3])
+    assert json.loads((root / "store.json").read_text()) == {"scheme": 1}
+    assert {name: sha for name, sha in files(root).items() if name in before} == before
+    assert_holds(Store(root), range(4))
+    Store(root).compact()
+    assert_holds(Store(root), range(4))
+
+
+def test_the_store_of_a_newer_earmark_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    fill(tmp_path, range(3))
+    (tmp_path / "store.json").write_text('{"scheme": 2}')
+    with pytest.raises(
+        UserError, match=r"Expected a store of scheme 1 or older in .*, got 2: .* Update earmark, or set"
+    ):
+        Store(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"scheme": "1"}', b'{"scheme": true}', b"\xff\xfe"])
+def test_a_damaged_scheme_is_said_with_what_to_do(tmp_path: Path, content: bytes) -> None:
+    fill(tmp_path, range(3))
+    (tmp_path / "store.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"to hold \{\"scheme\": 1\}, but it is damaged\. Remove it if"):
+        Store(tmp_path)
+    (tmp_path / "store.json").unlink()
+    assert_holds(Store(tmp_path), range(3))
+
+
+def thing(name: str, age_days: float, n_bytes: int = 10, kind: str = "embeddings") -> Thing:
+    return Thing(kind, name, n_bytes, -age_days * DAY_S, {"audio_sha256": name})
+
+
+def test_what_may_go_is_all_or_what_is_old_or_the_oldest_until_it_fits() -> None:
+    held = [thing("new", 1), thing("old", 9), thing("older", 10), thing("kept", 11)]
+
+    def is_kept(one: Thing) -> bool:
+        return one.name == "kept"
+
+    def names(before_s: float | None = None, until_bytes: int | None = None) -> list[str]:
+        return [one.name for one in unwanted(held, is_kept, before_s, until_bytes)]
+
+    assert names() == ["older", "old", "new"]
+    assert names(before_s=-5 * DAY_S) == ["older", "old"]
+    assert names(until_bytes=40) == []
+    assert names(until_bytes=39) == ["older"]
+    assert names(until_bytes=20) == ["older", "old"]
+    assert names(until_bytes=0) == ["older", "old", "new"]
+    assert names(before_s=-9.5 * DAY_S, until_bytes=0) == ["older"]
+
+
+def test_a_run_keeps_its_audio_its_probes_and_scores_and_what_tells_nothing() -> None:
+    of_run = Kept(frozenset({"heard"}), frozenset({"p"}))
+    assert of_run.holds(thing("heard", 1))
+    assert not of_run.holds(thing("other", 1))
+    assert of_run.holds(Thing("embeddings", "k", 1, 0, {}))
+    assert of_run.holds(thing("p.safetensors", 1, kind="probes"))
+    assert not of_run.holds(thing("q.parquet", 1, kind="scores"))
+    assert of_run.holds(thing("q.json", 1, kind="drifts"))
+
+
+def test_dropping_rows_leaves_the_others_as_they_were(tmp_path: Path) -> None:
+    for number in range(4):
+        fill(tmp_path, [2 * number, 2 * number + 1], {"number": number})
+    made = Store(tmp_path)
+    made.put_file("probes", "p", ".bin", b"weights", {})
+    gone = {"k0", "k1", "k2", "p.bin"}
+    made.drop([one for one in things(tmp_path) if one.name in gone])
+    assert Store(tmp_path).has(f"k{number}" for number in range(8)) == {f"k{number}" for number in range(3, 8)}
+    for opened in (made, Store(tmp_path)):
+        assert_holds(opened, range(3, 8))
+        assert opened.file("probes", "p", ".bin") is None
+    assert [Store(tmp_path).provenance(f"k{n}") for n in range(3, 8)] == [{"number": n // 2} for n in range(3, 8)]
+    assert Store(tmp_path).verify() == []
+
+
+def test_a_run_is_kept_and_another_collected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARMARK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("EARMARK_RUNS", str(tmp_path / "runs"))
+    kept_run, other = (run_on(tmp_path / name, each) for name, each in (("kept", 4), ("other", 8)))
+    root, before = tmp_path / "home" / "store", len(list(things(tmp_path / "home" / "store")))
+    dry = store("gc", "--keep-runs", kept_run)
+    assert "would go: the same with --yes removes them" in dry.stdout
+    assert len(list(things(root))) == before, "nothing goes without --yes"
+    done = json.loads(store("gc", "--keep-runs", kept_run, "--yes", "--json").stdout)
+    assert done["removed"]
+    assert {one["kind"] for one in done["things"]} == {"embeddings", "probes", "scores"}
+    assert len(list(things(root))) == before - len(done["things"])
+    assert earmark.plan(tmp_path / "kept" / "tones.yml").jobs == 0
+    assert earmark.plan(tmp_path / "other" / "tones.yml").jobs > 0
+    assert earmark.run(tmp_path / "other" / "tones.yml", run_id=other.name, quiet=True).jobs_done > 0
+    (kept_run / "ingredients.json").unlink()
+    with pytest.raises(DataError, match=r"to hold ingredients\.json, which says what it heard"):
+        kept([kept_run])
+
+
+def run_on(folder: Path, each: int) -> Path:
+    make_tones(folder / "audio", each)
+    file = folder / "tones.yml"
+    file.write_text(EXPERIMENT.format(folder=folder / "audio"))
+    return earmark.run(file, run_id=folder.name, quiet=True).folder
+
+
+def test_what_may_go_must_be_said(tmp_path: Path) -> None:
+    fill(tmp_path, range(3))
+    with pytest.raises(UserError, match="Expected what may go: --keep-runs RUN, --older-than DAYS, --until SIZE"):
+        CliRunner().invoke(app, ["store", "gc", str(tmp_path)], catch_exceptions=False)
+
+
+def test_sizes_and_ages_are_read(tmp_path: Path) -> None:
+    fill(tmp_path, range(3))
+    old = time.time() - 3 * DAY_S
+    for path in tmp_path.glob("embeddings/*"):
+        os.utime(path, (old, old))
+    assert "0.0 MB of 0.0 MB" in store("gc", tmp_path, "--until", "1kB").stdout
+    assert "embeddings: 1 row" in store("gc", tmp_path, "--until", "64B").stdout
+    assert "embeddings: 3 rows" in store("gc", tmp_path, "--older-than", 2).stdout
+    assert "embeddings" not in store("gc", tmp_path, "--older-than", 4).stdout
+    wrong = store("gc", tmp_path, "--until", "much")
+    assert wrong.exit_code == 2
+    assert "expected a size such as 500MB" in wrong.output
