@@ -35,6 +35,7 @@ INEXACT_SEEK = ("MP3", "OGG")
 # libsndfile's word for a FLAC whose writer did not know its length.
 UNKNOWN_FRAMES = (1 << 63) - 1
 
+NOT_FINITE = "expected finite samples, got NaN or infinity. Export the file again."
 NO_FFMPEG = "needs ffmpeg, which is not on PATH"
 NEEDS_FFMPEG = (".m4a", ".aac", ".mp4", ".m4b", ".wma", ".ac3", ".webm", ".mka", ".ape", ".wv", ".mpc")
 
@@ -113,8 +114,27 @@ def read(
         else:
             samples = _streamed(blocks, file.samplerate, rate, stop - start)
     if not all(np.isfinite(samples[at : at + BLOCK_FRAMES]).all() for at in range(0, len(samples), BLOCK_FRAMES)):
-        raise AudioError(path, "expected finite samples, got NaN or infinity. Export the file again.")
+        raise AudioError(path, NOT_FINITE)
     return Audio(samples, rate)
+
+
+def blocks(
+    path: Path | str, sample_rate: int, start_s: float | None = None, end_s: float | None = None
+) -> Iterator[Float32[np.ndarray, " block"]]:
+    """Yield what `read` returns, the same to the bit, in blocks: memory holds a block, however long the file.
+
+    Raises what `read` raises, after the blocks that could be read.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        start, stop = _region(path, file, start_s, end_s)
+        found = _mono_blocks(path, file, start, stop)
+        if sample_rate != file.samplerate:
+            found = _resampled(found, file.samplerate, sample_rate)
+        for block in found:
+            if not np.isfinite(block).all():
+                raise AudioError(path, NOT_FINITE)
+            yield block
 
 
 def mono(samples: Float32[np.ndarray, "frames channels"]) -> Float32[np.ndarray, " frames"]:
@@ -164,17 +184,22 @@ def _streamed(
     blocks: Iterator[Float32[np.ndarray, " block"]], source_rate: int, target_rate: int, n_samples: int
 ) -> Float32[np.ndarray, " resampled"]:
     """Resample block by block, so that only the result has to fit in memory, once. `n_samples`: at most so many."""
+    return _filled(_resampled(blocks, source_rate, target_rate), -(-n_samples * target_rate // source_rate))
+
+
+def _resampled(
+    blocks: Iterable[Float32[np.ndarray, " block"]], source_rate: int, target_rate: int
+) -> Iterator[Float32[np.ndarray, " resampled"]]:
+    """Yield blocks resampled, as many samples in all as `resample` returns."""
     stream = soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32", quality=RESAMPLER)
-    lengths = list[int]()
-
-    def parts() -> Iterator[Float32[np.ndarray, " part"]]:
-        for block in blocks:
-            lengths.append(len(block))
-            yield stream.resample_chunk(block)
-        yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
-
-    filled = _filled(parts(), -(-n_samples * target_rate // source_rate))
-    return _fitted(filled, sum(lengths), source_rate, target_rate)
+    n_in = n_out = 0
+    for block in blocks:
+        part = stream.resample_chunk(block)
+        n_in, n_out = n_in + len(block), n_out + len(part)
+        yield part
+    rest = stream.resample_chunk(np.zeros(0, np.float32), last=True)
+    n_rest = max(0, -(-n_in * target_rate // source_rate) - n_out)
+    yield np.pad(rest, (0, max(0, n_rest - len(rest))))[:n_rest]
 
 
 def _fitted(

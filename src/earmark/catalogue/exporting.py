@@ -1,0 +1,136 @@
+"""A catalogue's embeddings as a file for other programs: Parquet, .npy, or a Lance dataset; block by block.
+
+Parquet and Lance have a line a row: key, path, id, start_s, end_s, labels, and the embedding, flat; .npy has the rows
+alone, (rows, layers, statistics, dim), and beside it NAME.files.parquet says what they are.
+"""
+
+import importlib.util
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from earmark import durable
+from earmark.catalogue import reader
+from earmark.catalogue.listing import Entry
+from earmark.catalogue.parts import FLOAT
+from earmark.catalogue.reader import Block, Catalogue, Level
+from earmark.errors import MissingPart, Refused, UserError
+
+COLUMNS = {
+    "key": pl.String,
+    "path": pl.String,
+    "id": pl.String,
+    "start_s": pl.Float32,
+    "end_s": pl.Float32,
+    "labels": pl.String,
+}
+
+
+class Exported(NamedTuple):
+    """A file that was written, and how many rows it has."""
+
+    path: Path
+    n_rows: int
+
+
+def export(catalogue: Catalogue | Path | str, path: Path | str, *, level: Level | None = None) -> Exported:
+    """Write the rows of a level to FILE.parquet, .npy or .lance; level None: tracks where they are kept.
+
+    Memory holds a block and the names of the files. Raises UserError for another ending, Refused where the file is
+    there, MissingPart where Lance is not installed.
+    """
+    opened, target = catalogue if isinstance(catalogue, Catalogue) else reader.load(catalogue), Path(path)
+    chosen: Level = level or ("segment" if opened.form.keeps == "segments" else "track")
+    opened.require(chosen)
+    if target.suffix not in WAYS:
+        raise UserError(f"Expected a file that ends in {', '.join(WAYS)}, got '{path}'.")
+    if target.exists():
+        raise Refused(f"'{path}' is there. Remove it, or name another file.")
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp{target.suffix}")
+    durable.make_folder(target.parent)
+    try:
+        WAYS[target.suffix](opened, chosen, temporary)
+        if target.suffix == ".npy":
+            _tables(opened, chosen, with_rows=False).sink_parquet(target.with_suffix(".files.parquet"))
+        durable.replace(temporary, target)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        temporary.unlink(missing_ok=True)
+    return Exported(target, opened.n_rows(chosen))
+
+
+def _parquet(catalogue: Catalogue, level: Level, path: Path) -> None:
+    _tables(catalogue, level, with_rows=True).sink_parquet(path)
+
+
+def _npy(catalogue: Catalogue, level: Level, path: Path) -> None:
+    shape = (catalogue.n_rows(level), *catalogue.form.shape)
+    with path.open("wb") as file:
+        what = {"descr": FLOAT.str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, what)
+        for block in catalogue.blocks(level):
+            file.write(np.ascontiguousarray(block.rows, FLOAT).data.cast("B"))
+
+
+def _lance(catalogue: Catalogue, level: Level, path: Path) -> None:
+    if importlib.util.find_spec("lance") is None:
+        raise MissingPart("Lance is not installed. Install it: pip install 'earmark[lance]'; or export to .parquet.")
+    import lance
+
+    tables = (block.to_arrow() for block in _blocks(catalogue, level, with_rows=True))
+    first = next(tables, None)
+    if first is None:
+        raise UserError(f"The catalogue '{catalogue.folder}' has no rows to export. Add files to it first.")
+    lance.write_dataset(first, str(path))
+    for table in tables:
+        lance.write_dataset(table, str(path), mode="append")
+
+
+WAYS: Mapping[str, Callable[[Catalogue, Level, Path], None]] = {".parquet": _parquet, ".npy": _npy, ".lance": _lance}
+
+
+def _tables(catalogue: Catalogue, level: Level, with_rows: bool) -> pl.LazyFrame:
+    """Return the rows as a table that is made block by block while it is written."""
+    schema: dict[str, Any] = dict(COLUMNS)
+    if with_rows:
+        schema["embedding"] = pl.Array(pl.Float32, catalogue.form.width)
+
+    def source(
+        with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        for table in _blocks(catalogue, level, with_rows):
+            chosen = table if with_columns is None else table.select(with_columns)
+            yield chosen if predicate is None else chosen.filter(predicate)
+
+    return register_io_source(source, schema=schema)
+
+
+def _blocks(catalogue: Catalogue, level: Level, with_rows: bool) -> Iterator[pl.DataFrame]:
+    for block in catalogue.blocks(level):
+        named = catalogue.named(block.keys)
+        files = [named[key][0] for key in block.keys]
+        yield _table(block, files, with_rows)
+
+
+def _table(block: Block, files: list[Entry], with_rows: bool) -> pl.DataFrame:
+    offsets = np.array([one.start_s or 0.0 for one in files], np.float32)
+    columns: dict[str, Any] = {
+        "key": block.keys,
+        "path": [one.path for one in files],
+        "id": [one.id for one in files],
+        "start_s": block.times_s[:, 0] + offsets,
+        "end_s": block.times_s[:, 1] + offsets,
+        "labels": [one.labels for one in files],
+    }
+    table = pl.DataFrame(columns, schema=COLUMNS)
+    if not with_rows:
+        return table
+    rows = np.ascontiguousarray(block.rows.reshape(len(files), -1))
+    return table.with_columns(pl.Series("embedding", rows, pl.Array(pl.Float32, rows.shape[1])))

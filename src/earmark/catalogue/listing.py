@@ -1,0 +1,117 @@
+"""The files of a catalogue: a line each in the parts, where the last line of a path is the one that counts.
+
+A line says what a file's content is and what came of it: it was heard, it failed (of what kind, and why), or it is
+gone. Nothing else knows paths: rows know contents, so a file that moved is a line and no new row.
+"""
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from earmark.errors import DataError
+from earmark.store import lines
+
+FILES = ".files.jsonl"
+PLACE = ("path", "start_s", "end_s")
+"""What a line is about."""
+HEARD, GONE = "", "gone"
+"""States of a file; any other is the kind of its failure."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a line says of a file, or of a region of one.
+
+    `key`: 32 hex digits of the content and region, empty where the content could not be read. `id`: the name that the
+    user gave it, else the path below `source`, which is the folder or manifest it was found by. `path` is absolute.
+    `labels`: JSON of label → class name, number, or a list of them. `state`: HEARD, GONE, or the kind of its failure,
+    with `reason`.
+    """
+
+    key: str
+    path: str
+    id: str
+    source: str
+    start_s: float | None
+    end_s: float | None
+    sha256: str
+    size: int
+    mtime_ns: int
+    duration_s: float | None
+    labels: str = "{}"
+    state: str = HEARD
+    reason: str = ""
+
+
+SCHEMA = {
+    "key": pl.String,
+    "path": pl.String,
+    "id": pl.String,
+    "source": pl.String,
+    "start_s": pl.Float64,
+    "end_s": pl.Float64,
+    "sha256": pl.String,
+    "size": pl.Int64,
+    "mtime_ns": pl.Int64,
+    "duration_s": pl.Float64,
+    "labels": pl.String,
+    "state": pl.String,
+    "reason": pl.String,
+}
+
+
+def written(some: Sequence[Entry]) -> bytes:
+    """Return the lines of some entries."""
+    found, columns = io.BytesIO(), {name: [getattr(one, name) for one in some] for name in SCHEMA}
+    pl.DataFrame(columns, schema=SCHEMA).write_ndjson(found)
+    return found.getvalue()
+
+
+def read(stems: Iterable[Path]) -> pl.DataFrame:
+    """Return all lines of some parts, given from the oldest on, in their order."""
+    tables = [_read(stem.with_suffix(FILES)) for stem in stems]
+    return pl.concat([pl.DataFrame(schema=SCHEMA), *tables])
+
+
+def current(every: pl.DataFrame) -> pl.DataFrame:
+    """Return the last line of each place, those that are gone left out."""
+    last = every.unique(PLACE, keep="last", maintain_order=True)
+    return last.filter(pl.col("state") != GONE)
+
+
+def entries(table: pl.DataFrame) -> Iterator[Entry]:
+    """Yield the rows of a listing."""
+    return (Entry(*row) for row in table.select(*SCHEMA).iter_rows())
+
+
+def _read(path: Path) -> pl.DataFrame:
+    """Read the whole lines of a file: at once, or one by one where some are damaged."""
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return pl.DataFrame(schema=SCHEMA)
+    whole = text[: text.rfind(b"\n") + 1]
+    if not whole:
+        return pl.DataFrame(schema=SCHEMA)
+    try:
+        return pl.read_ndjson(io.BytesIO(whole), schema=SCHEMA)
+    except pl.exceptions.PolarsError:
+        found = lines.read(path, _entry).items
+        return pl.DataFrame([asdict(one) for one in found], schema=SCHEMA)
+
+
+def _entry(said: dict[str, Any]) -> Entry:
+    return Entry(**said)
+
+
+def labels_of(text: str) -> dict[str, Any]:
+    """Return the labels of an entry. Raises DataError for what no catalogue has written."""
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise DataError(f"Expected labels as a JSON object, got {text[:60]!r}. Restore the catalogue's files.")
+    return found

@@ -1,0 +1,225 @@
+"""The parts of a catalogue on disk: rows, appended by one process each, acknowledged by records written after them.
+
+    part-<turn>-<unique>.files.jsonl   the files, a line each: see `listing`
+                         .f32          rows of embeddings, raw little-endian float32, one after another
+                         .rows         a record of fixed width for each row, written when the row is on the disk
+                         .gone         16 bytes of each content that no file has any more, in parts of earlier turns
+
+A track is there once its last record is, which says that it is the last. What a crash tears is the end of a part, and
+nobody appends to a part again that was left, so readers end at the last whole track. Every `add` takes the turn after
+the highest that it finds: later turns speak of a file's path after earlier ones.
+"""
+
+import os
+import re
+import secrets
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Int, UInt8
+
+from earmark import durable
+from earmark.catalogue.listing import FILES, Entry, written
+from earmark.errors import StoreError
+
+Array = np.ndarray
+ROWS, RECORDS, GONE = ".f32", ".rows", ".gone"
+FLOAT = np.dtype("<f4")
+KEY_BYTES = 16
+RECORD = np.dtype(
+    [
+        ("key", "u1", (KEY_BYTES,)),
+        ("file", "<u4"),
+        ("start_ms", "<u4"),
+        ("end_ms", "<u4"),
+        ("norm", "<f4"),
+        ("flags", "<u4"),
+        ("checksum", "<u4"),
+    ]
+)
+"""Of a row: the content's key, its file's line in this part, its time in the track, the row's length as a vector."""
+WRITTEN, IS_TRACK, IS_LAST = 0x65610000, 1, 2
+"""Flags: what tells a record from the zeros that a power loss may leave; a whole track's row; the track's last."""
+
+FLUSH_BYTES = 16 * 2**20
+PART_BYTES = 4 * 2**30
+_STEM = re.compile(r"part-(\d{9})-[0-9a-f]{16}")
+
+
+class Track(NamedTuple):
+    """What was heard of one content: rows (rows, width) float32, their times, and which of them is the whole track."""
+
+    entry: Entry
+    rows: Float32[Array, "rows width"]
+    times_s: Sequence[tuple[float, float]]
+    is_track: Sequence[bool]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The files of a part, by what their paths have in common, as they were when first looked at."""
+
+    stem: Path
+    width: int
+
+    @property
+    def turn(self) -> int:
+        """When it was written, in turns."""
+        return turn_of(self.stem)
+
+    @cached_property
+    def records(self) -> Array:
+        """The records of rows that are there, up to the last whole track."""
+        found = _fixed(self.stem.with_suffix(RECORDS), RECORD)
+        # Asked after the records were read, because rows are on the disk before their record is.
+        held = _size(self.stem.with_suffix(ROWS)) // (FLOAT.itemsize * self.width)
+        found = found[:held]
+        wrong = np.flatnonzero(found["flags"] & 0xFFFF0000 != WRITTEN)
+        found = found[: wrong[0]] if len(wrong) else found
+        last = np.flatnonzero(found["flags"] & IS_LAST)
+        return found[: last[-1] + 1] if len(last) else found[:0]
+
+    @cached_property
+    def rows(self) -> Float32[Array, "rows width"]:
+        """The rows, mapped: only what is looked at is read."""
+        if not len(self.records):
+            return np.zeros((0, self.width), FLOAT)
+        shape = (len(self.records), self.width)
+        # A plain view: numpy's own mapped class makes each slice and product slower.
+        return np.asarray(np.memmap(self.stem.with_suffix(ROWS), FLOAT, "r", shape=shape))
+
+    @cached_property
+    def gone(self) -> UInt8[Array, "keys 16"]:
+        """The keys of contents that no file had any more by its turn."""
+        return _fixed(self.stem.with_suffix(GONE), np.dtype(f"V{KEY_BYTES}")).view(np.uint8).reshape(-1, KEY_BYTES)
+
+    def damaged(self) -> Int[Array, " rows"]:
+        """Return which rows do not have the checksum that they were written with; everything is read."""
+        return np.flatnonzero(_checksums(self.rows, self.records) != self.records["checksum"])
+
+
+def list_parts(folder: Path, width: int) -> list[Part]:
+    """Return the parts of a catalogue, the oldest first, those included of which a crash left only the beginning."""
+    stems = {found[0] for path in folder.glob("part-*") if (found := _STEM.match(path.name))}
+    return [Part(folder / stem, width) for stem in sorted(stems)]
+
+
+def turn_of(stem: Path) -> int:
+    """Return the turn that a part was written in."""
+    found = _STEM.match(stem.name)
+    if found is None:
+        raise StoreError(f"Expected the name of a part, part-<turn>-<unique>; got '{stem.name}'.")
+    return int(found[1])
+
+
+def new_stem(folder: Path, turn: int) -> Path:
+    """Return the name of a part that nobody else writes."""
+    return folder / f"part-{turn:09d}-{secrets.token_hex(8)}"
+
+
+def write_gone(folder: Path, turn: int, keys: Iterable[bytes]) -> None:
+    """Say that no file has these contents any more, as far as they were written in earlier turns."""
+    if content := b"".join(sorted(keys)):
+        durable.write_file(new_stem(folder, turn).with_suffix(GONE), content)
+
+
+class Writer:
+    """Appends tracks to parts that nobody else writes. For one thread of one process."""
+
+    def __init__(self, folder: Path, width: int, turn: int) -> None:
+        self._folder, self._turn, self._width = folder, turn, width
+        self._entries, self._tracks = list[Entry](), list[tuple[int, Track]]()
+        self._n_bytes = 0
+        self._place: _Place | None = None
+        self._process = os.getpid()
+
+    def put(self, entry: Entry, track: Track | None = None) -> None:
+        """Take a file, with what was heard of it unless its content is there; the next flush acknowledges both.
+
+        Raises StoreError for no rows, or rows of another width.
+        """
+        if track is not None:
+            if track.rows.ndim != 2 or track.rows.shape[1] != self._width or not len(track.rows):
+                raise StoreError(f"Expected rows of {self._width} numbers for '{entry.path}', got {track.rows.shape}.")
+            self._tracks.append((len(self._entries), track))
+            self._n_bytes += track.rows.nbytes
+        self._entries.append(entry)
+        if self._n_bytes >= FLUSH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Acknowledge everything that was put: on return it is on the disk and survives a crash."""
+        if not self._entries:
+            return
+        if os.getpid() != self._process:
+            raise StoreError("Expected the process that opened the writer, got its child. Open one writer a process.")
+        place = self._place or _Place(new_stem(self._folder, self._turn), 0, 0)
+        entries, tracks = self._entries, self._tracks
+        # If a step below fails this part is left for good, so that whatever is torn stays at its end.
+        self._place, self._entries, self._tracks, self._n_bytes = None, [], [], 0
+        durable.append(place.stem.with_suffix(FILES), written(entries))
+        n_bytes = place.n_bytes
+        if tracks:
+            content = bytearray(sum(track.rows.size for _, track in tracks) * FLOAT.itemsize)
+            rows = np.frombuffer(content, FLOAT).reshape(-1, self._width)
+            np.concatenate([track.rows for _, track in tracks], out=rows, casting="same_kind")
+            records = _records(tracks, rows, place.n_files)
+            durable.append(place.stem.with_suffix(ROWS), content)
+            durable.append(place.stem.with_suffix(RECORDS), records.tobytes())
+            n_bytes += rows.nbytes
+        if n_bytes < PART_BYTES:
+            self._place = _Place(place.stem, n_bytes, place.n_files + len(entries))
+
+
+class _Place(NamedTuple):
+    """Where a writer goes on: behind so many bytes of rows, and so many files."""
+
+    stem: Path
+    n_bytes: int
+    n_files: int
+
+
+def _records(tracks: Sequence[tuple[int, Track]], rows: Float32[Array, "rows width"], n_files: int) -> Array:
+    """Return the records of the rows of some tracks, each with the number of its file's line."""
+    counts = [len(track.rows) for _, track in tracks]
+    records = np.zeros(len(rows), RECORD)
+    keys = np.frombuffer(bytes.fromhex("".join(track.entry.key for _, track in tracks)), np.uint8)
+    records["key"] = np.repeat(keys.reshape(-1, KEY_BYTES), counts, axis=0)
+    records["file"] = np.repeat([n_files + number for number, _ in tracks], counts)
+    times = np.array([time for _, track in tracks for time in track.times_s], float)
+    records["start_ms"], records["end_ms"] = np.rint(times.T * 1000)
+    records["norm"] = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    is_track = np.array([one for _, track in tracks for one in track.is_track], np.uint32)
+    records["flags"] = WRITTEN + IS_TRACK * is_track
+    records["flags"][np.cumsum(counts) - 1] |= IS_LAST
+    records["checksum"] = _checksums(rows, records)
+    return records
+
+
+def _checksums(rows: Float32[Array, "rows width"], records: Array) -> Array:
+    """Return the crc32 of each row plus the other words of its record, modulo 2³²: one bit changed in either shows."""
+    words = records.view("<u4").reshape(-1, RECORD.itemsize // 4)[:, :-1]
+    crcs = np.fromiter((zlib.crc32(row) for row in rows), np.uint32, len(rows))
+    found: Array = crcs + words.sum(axis=1, dtype=np.uint32)
+    return found
+
+
+def _fixed(path: Path, dtype: np.dtype[Any]) -> Array:
+    """Return the whole records of a file; a missing file has none."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        content = b""
+    return np.frombuffer(content[: len(content) // dtype.itemsize * dtype.itemsize], dtype)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

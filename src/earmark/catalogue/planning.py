@@ -1,0 +1,87 @@
+"""What an `add` would take, from a timing of at most twenty seconds on files drawn from those that are to be heard."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from earmark import identity
+from earmark.catalogue import finding, reader
+from earmark.catalogue.finding import Todo, Wanted
+from earmark.catalogue.form import Form
+from earmark.catalogue.parts import FLOAT, RECORD
+from earmark.catalogue.working import hear_once
+from earmark.errors import UserError
+from earmark.experiment import devices, one_pass
+
+TIMED_S, TIMED_FILES, TOLD_FROM = 20.0, 200, 500
+"""A timing's seconds and files at most; and from how many files on `add` makes one before it begins."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is to be done. Hours of audio, bytes on the disk and seconds are scaled up from `n_timed` of the files.
+
+    They are None where none of those could be heard. `n_failing` of the timed ones could not.
+    """
+
+    n_files: int
+    n_same: int
+    n_failed_before: int
+    n_removed: int
+    n_timed: int
+    n_failing: int
+    audio_hours: float | None
+    n_bytes: int | None
+    seconds: float | None
+    jobs: int
+
+
+def plan(folder: Path | str, sources: Sequence[Path | str], *, jobs: int = 1, retry: bool = False) -> Estimate:
+    """Return what `add` of the same sources would take. Nothing is kept; the catalogue must be there.
+
+    Raises what `add` raises before it begins.
+    """
+    catalogue = reader.load(folder)
+    return estimated(catalogue.form, finding.todo(catalogue, tuple(map(Path, sources)), retry=retry), jobs)
+
+
+def estimated(how: Form, what: Todo, jobs: int) -> Estimate:
+    """Time some of the files that are to be heard, and scale it up by their bytes."""
+    drawn, seconds, heard_s, n_rows = _drawn(what.files), 0.0, 0.0, 0
+    network = one_pass.representation(how.representation, devices.CPU)
+    how.require_here(network)
+    n_bytes = n_timed = n_failing = 0
+    started = time.perf_counter()
+    for one in drawn:
+        before = time.perf_counter()
+        found = hear_once(network, how, one)
+        n_timed, n_bytes = n_timed + 1, n_bytes + max(0, one.size)
+        if isinstance(found, UserError):
+            n_failing += 1
+        elif n_timed > 1 or len(drawn) == 1:  # the first warms up what is made once
+            heard_s, n_rows = heard_s + found.duration_s, n_rows + len(found.rows)
+            seconds += time.perf_counter() - before
+        else:
+            n_bytes -= one.size
+        if time.perf_counter() - started > TIMED_S:
+            break
+    share = what.n_bytes / n_bytes if n_bytes and heard_s else 0.0
+    row_bytes = FLOAT.itemsize * how.width + RECORD.itemsize
+    return Estimate(
+        n_files=len(what.files),
+        n_same=what.n_same,
+        n_failed_before=len(what.failed),
+        n_removed=len(what.removed),
+        n_timed=n_timed,
+        n_failing=n_failing,
+        audio_hours=heard_s * share / 3600 if share else None,
+        n_bytes=round(n_rows * row_bytes * share) if share else None,
+        seconds=seconds * share / jobs if share else None,
+        jobs=jobs,
+    )
+
+
+def _drawn(files: Sequence[Wanted]) -> list[Wanted]:
+    rng = identity.generator("catalogue", "timing", len(files))
+    return [files[place] for place in rng.permutation(len(files))[:TIMED_FILES].tolist()]
