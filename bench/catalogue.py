@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -36,21 +36,23 @@ ADD_GOAL, SEARCH_GOAL = 0.5, 1 / 1.5
 def measure() -> Iterator[Ratio | Cost]:
     """Yield for each size what adding, opening and searching take, and the two ratios."""
     torch.set_num_threads(1)
-    gc.freeze()  # or each collection would go through all that was imported
     rows = identity.generator("bench", "catalogue").standard_normal((DRAWN, DIM), dtype=np.float32)
     queries = rows[:N_QUERIES] + np.float32(0.5)
+    how = _form()
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
         for n in SIZES:
             root, plain = Path(folder) / "cat", Path(folder) / "plain"
+            tracks = _tracks(rows, n)
             yield compare(
                 f"add {n:,} × {DIM} (clock)",
-                ("earmark catalogue", partial(_add, root, rows, n)),
+                ("earmark catalogue", partial(_add, root, how, tracks)),
                 ("a file, synced at the same rows", partial(_write, plain, rows, n)),
                 goal=ADD_GOAL if n == max(SIZES) else None,
                 rounds=1 if n == max(SIZES) else 3,
                 clock=settled(time.perf_counter),
             )
             plain.unlink()
+            del tracks
             yield _opened(root, n)
             opened = reader.load(root)
             (part,) = opened.parts
@@ -67,16 +69,24 @@ def measure() -> Iterator[Ratio | Cost]:
             shutil.rmtree(root)
 
 
-def _add(root: Path, rows: np.ndarray, n: int) -> None:
+def _tracks(rows: np.ndarray, n: int) -> list[Track]:
+    """Return what is to be added: names as a real collection has them, and a row each."""
+    found = list[Track]()
+    for number in range(n):
+        at, path = number % len(rows), f"/music/artist-{number // 100:05d}/track-{number:07d}.flac"
+        entry = Entry(f"{number:032x}", path, path, "/music", None, None, f"{number:064x}", 20_000_000, number, 200.0)
+        found.append(Track(entry, rows[at : at + 1], ((0.0, 200.0),), (True,)))
+    gc.freeze()  # or each collection would go through all of them, and all that was imported
+    return found
+
+
+def _add(root: Path, how: str, tracks: Sequence[Track]) -> None:
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
-    (root / form.FILE).write_text(_form())
+    (root / form.FILE).write_text(how)
     writer = Writer(root, DIM, 1)
-    for number in range(n):
-        at = number % len(rows)
-        path = f"/music/artist-{number // 100:05d}/track-{number:07d}.flac"
-        entry = Entry(f"{number:032x}", path, path, "/music", None, None, f"{number:064x}", 20_000_000, number, 200.0)
-        writer.put(entry, Track(entry, rows[at : at + 1], ((0.0, 200.0),), (True,)))
+    for track in tracks:
+        writer.put(track.entry, track)
     writer.flush()
 
 

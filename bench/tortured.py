@@ -6,12 +6,13 @@ import wave
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 
 from earmark import identity
+from earmark.catalogue import form, reader
 from earmark.store import Store, lines
 from earmark.store.shards import list_shards
 from earmark.training import corpus
@@ -31,6 +32,8 @@ experiments:
     seeds: [0, 1]
 resamples: 50
 """
+
+ADDING = ("--segment", "0.25", "--keep", "both", "--jobs", "2", "-q")
 
 PRETRAINING = """\
 name: tortured
@@ -161,6 +164,26 @@ def _steps_and_curve(folder: Path) -> Digests:
     return {**_steps(folder), "curve": digest_of((folder / "out" / "curve.jsonl").read_bytes())}
 
 
+def _add(folder: Path) -> list[str]:
+    return ["catalogue", "add", str(folder / "cat"), str(folder.parent / "audio"), "-r", "logmel", *ADDING]
+
+
+def _catalogued(folder: Path) -> Digests:
+    if not (folder / "cat" / form.FILE).is_file():
+        return {}
+    found, held = reader.load(folder / "cat"), {}
+    for level in get_args(reader.Level):
+        for block in found.blocks(level):
+            for key, times_s, row in zip(block.keys, block.times_s.tolist(), block.rows, strict=True):
+                held[f"{level} {key} {times_s}"] = digest_of(row.tobytes())
+    return held
+
+
+def _catalogued_and_listed(folder: Path) -> Digests:
+    told = reader.load(folder / "cat").files.select("path", "key", "state", "duration_s").rows()
+    return {**_catalogued(folder), **{Path(path).name: str(said) for path, *said in told}}
+
+
 SUBJECTS: Mapping[str, Subject] = {
     one.name: one
     for one in (
@@ -190,6 +213,15 @@ SUBJECTS: Mapping[str, Subject] = {
             _pretrain,
             _steps,
             _steps_and_curve,
+        ),
+        Subject(
+            "catalogue add",
+            "600 files, tracks and segments, 2 processes",
+            3.0,
+            lambda folder: make_sounds(folder / "audio", 600, 0.5),
+            _add,
+            _catalogued,
+            _catalogued_and_listed,
         ),
     )
 }

@@ -15,9 +15,9 @@ FACE = ""  # the public face, earmark/__init__.py
 
 LINES = (
     ("__main__",),
-    ("cli", "serve"),
+    ("cli",),
     (FACE,),
-    ("show", "doctor"),
+    ("show", "doctor", "serve"),
     ("bundles", "exports"),
     ("reports",),
     ("catalogue", "citations", "importers", "listings", "published"),
@@ -36,7 +36,7 @@ HEIGHT = {room: -number for number, line in enumerate(LINES) for room in line}
 
 # These keep start-up fast: they import a room when one of its names is used.
 MAY_IMPORT_LATE = {FACE, "cli"}
-MAY_IMPORT_BY_STRING = {FACE, "cli", "lookup"}
+MAY_IMPORT_BY_STRING = {FACE, "cli", "lookup", "serve"}  # the service loads what decodes in its workers alone
 
 NO_NAMES = {"utils", "util", "common", "core", "helpers", "helper", "managers", "manager", "misc"}
 
@@ -57,6 +57,8 @@ WRAPPED = {
     "streamlit": "reports",
     "altair": "reports",
     "jinja2": "reports",
+    "fastapi": "serve",
+    "uvicorn": "serve",
     "vl_convert": "reports",
     "onnxruntime": "representations",
     "openvino": "representations",

@@ -39,7 +39,7 @@ def write_file(path: Path, content: bytes | bytearray) -> None:
         raise
 
 
-def append(path: Path, content: bytes | bytearray, *, sync: bool = True) -> None:
+def append(path: Path, content: bytes | bytearray | memoryview, *, sync: bool = True) -> None:
     """Append to a file, which is made where it is missing. With `sync`, on return it is on the disk.
 
     A crash may leave a part of `content` at the end of the file: readers must be able to tell, and nobody
@@ -82,7 +82,7 @@ def make_folder(path: Path) -> None:
         _sync_folder(path.parent)
 
 
-def _write(path: Path, content: bytes | bytearray, *, sync: bool) -> None:
+def _write(path: Path, content: bytes | bytearray | memoryview, *, sync: bool) -> None:
     try:
         with path.open("ab", buffering=0) as file:
             _step(
@@ -97,7 +97,7 @@ def _write(path: Path, content: bytes | bytearray, *, sync: bool) -> None:
         raise
 
 
-def _write_all(descriptor: int, content: bytes | bytearray) -> None:
+def _write_all(descriptor: int, content: bytes | bytearray | memoryview) -> None:
     # One call of the system may write less than it was given.
     rest = memoryview(content)
     while rest:

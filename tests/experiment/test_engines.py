@@ -11,7 +11,8 @@ import pytest
 from earmark.errors import AudioError, UnknownName, UserError
 from earmark.experiment.engines import Engine, EngineChoice, Local, OnPaper, start
 from earmark.experiment.engines.parcel import Parcel
-from tests.experiment import errands
+from earmark.experiment.engines.slurm import Share
+from tests.experiment import errands, made_up_slurm
 
 ENGINES = [
     "local",
@@ -100,6 +101,15 @@ def test_the_script_for_sbatch_does_the_jobs_when_it_is_run(tmp_path: Path, home
     assert [done.answer(one) for one in done.answered(range(5))] == [0, 1, 4, 9, 16]
 
 
+def test_a_task_of_the_script_ends_with_the_error_of_its_job(tmp_path: Path) -> None:
+    Parcel.packed(tmp_path / "parcel", range(4), errands.refuse, tmp_path)
+    command = [sys.executable, "-m", "earmark.experiment.engines", str(tmp_path / "parcel")]
+    done = subprocess.run([*command, "0", "2"], capture_output=True, text=True, check=False)
+    assert (done.returncode, "b.wav: it holds no sound" in done.stderr) == (1, True)
+    assert subprocess.run([*command, "1", "2"], check=False).returncode == 0
+    assert Parcel(tmp_path / "parcel", 4).answered(range(4)) == [0, 1, 2, 3]
+
+
 def test_a_job_with_an_answer_is_not_done_again(tmp_path: Path) -> None:
     parcel = Parcel.packed(tmp_path / "parcel", [0, 1, 2], errands.die_once, tmp_path)
     (tmp_path / "begun").write_text("1\n")
@@ -125,6 +135,33 @@ def test_what_one_engine_is_asked_another_refuses(monkeypatch: pytest.MonkeyPatc
         EngineChoice("slurm", array=0)
     with pytest.raises(UserError, match="in minutes, such as time=120, got '2:00:00'"):
         EngineChoice("slurm", sbatch={"time": "2:00:00"})
+
+
+@pytest.mark.slurm
+def test_tasks_of_an_array_share_the_jobs_and_one_that_is_killed_is_submitted_again(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slurm = made_up_slurm.install(tmp_path / "slurm")
+    monkeypatch.setenv("PATH", f"{slurm}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("MADE_UP_SLURM", str(slurm))
+    asked = EngineChoice("slurm", partition="gpu", sbatch={"mem": "4G", "time": "90"})
+    with start(asked, tmp_path, 2, with_gpu=True) as engine:
+        assert sorted(engine.map(range(6), errands.die_once)) == [0, 1, 2, 3, 4, 5]
+    first, second = (one.read_text() for one in sorted(slurm.glob("*.sbatch"), key=lambda path: path.stat().st_mtime))
+    wanted = ["array=0-1%2", "partition=gpu", "mem=4G", "time=90", "gpus-per-node=1", "cpus-per-task=1"]
+    assert [one for one in wanted if f"#SBATCH --{one}" not in first] == []
+    assert "--array" not in second, "only the killed task"
+    assert not list(home.glob("engines/*"))
+
+
+@pytest.mark.slurm
+def test_a_task_that_must_make_room_is_queued_again_for_what_it_left(tmp_path: Path) -> None:
+    parcel = Parcel.packed(tmp_path / "parcel", range(4), errands.square, tmp_path)
+    parcel.do(2)
+    again = Share(parcel.folder, 0, 2).checkpoint()
+    again.result()
+    assert parcel.answered(range(4)) == [0, 2], "its share is every other job"
+    assert [parcel.answer(one) for one in (0, 2)] == [0, 4]
 
 
 @pytest.mark.slurm

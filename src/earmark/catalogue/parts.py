@@ -46,7 +46,7 @@ RECORD = np.dtype(
 WRITTEN, IS_TRACK, IS_LAST = 0x65610000, 1, 2
 """Flags: what tells a record from the zeros that a power loss may leave; a whole track's row; the track's last."""
 
-FLUSH_BYTES = 16 * 2**20
+FLUSH_BYTES = 32 * 2**20
 PART_BYTES = 4 * 2**30
 _STEM = re.compile(r"part-(\d{9})-[0-9a-f]{16}")
 
@@ -134,7 +134,7 @@ class Writer:
     def __init__(self, folder: Path, width: int, turn: int) -> None:
         self._folder, self._turn, self._width = folder, turn, width
         self._entries, self._tracks = list[Entry](), list[tuple[int, Track]]()
-        self._n_bytes = 0
+        self._n_bytes, self._room = 0, np.empty((0, width), FLOAT)
         self._place: _Place | None = None
         self._process = os.getpid()
 
@@ -165,15 +165,21 @@ class Writer:
         durable.append(place.stem.with_suffix(FILES), written(entries))
         n_bytes = place.n_bytes
         if tracks:
-            content = bytearray(sum(track.rows.size for _, track in tracks) * FLOAT.itemsize)
-            rows = np.frombuffer(content, FLOAT).reshape(-1, self._width)
-            np.concatenate([track.rows for _, track in tracks], out=rows, casting="same_kind")
+            rows = self._joined([track.rows for _, track in tracks])
             records = _records(tracks, rows, place.n_files)
-            durable.append(place.stem.with_suffix(ROWS), content)
+            durable.append(place.stem.with_suffix(ROWS), rows.data.cast("B"))
             durable.append(place.stem.with_suffix(RECORDS), records.tobytes())
             n_bytes += rows.nbytes
         if n_bytes < PART_BYTES:
             self._place = _Place(place.stem, n_bytes, place.n_files + len(entries))
+
+    def _joined(self, some: Sequence[Float32[Array, "rows width"]]) -> Float32[Array, "rows width"]:
+        """Return rows one after another, in memory that is used again: new memory takes longer."""
+        n_rows = sum(map(len, some))
+        if n_rows > len(self._room):
+            self._room = np.empty((n_rows, self._width), FLOAT)
+        np.concatenate(some, out=self._room[:n_rows], casting="same_kind")
+        return self._room[:n_rows]
 
 
 class _Place(NamedTuple):

@@ -8,12 +8,32 @@ from typing import Any
 
 import typer
 
-from earmark.cli import analysing, coding, data, experiments, exporting, imports, pages, runs, serving, tables, training  # noqa: F401  # their verbs join the app
+from earmark.cli import (  # noqa: F401  # their verbs join the app
+    analysing,
+    catalogue,
+    coding,
+    data,
+    experiments,
+    exporting,
+    imports,
+    pages,
+    runs,
+    serving,
+    store,
+    tables,
+    tagging,
+    training,
+)
 from earmark.cli.app import app
 from earmark.errors import EarmarkError
 
 INTERRUPTED = 130
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+MAKE_ROOM = "Make room"
+NO_ROOM = {
+    errno.ENOSPC: MAKE_ROOM,
+    errno.EDQUOT: MAKE_ROOM,
+    errno.EFBIG: "Raise the limit on the size of a file (`ulimit -f`)",
+}
 
 
 def _our_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -44,7 +64,7 @@ def main() -> None:
         if error.errno not in NO_ROOM:
             raise
         where = f" ('{error.filename}')" if error.filename else ""
-        print(f"earmark: {error.strerror}{where}. Make room, and {_again(command)}.", file=sys.stderr)
+        print(f"earmark: {error.strerror}{where}. {NO_ROOM[error.errno]}, and {_again(command)}.", file=sys.stderr)
         sys.exit(2)
     except SystemExit as end:
         if end.code == INTERRUPTED:  # typer has caught the interrupt, and says nothing

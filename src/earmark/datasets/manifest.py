@@ -128,6 +128,8 @@ def _json_rows(file: Path) -> Iterable[Row]:
             raise DataError(
                 f"{file}:{line}: expected one JSON object a line: {error.msg} (column {error.colno})."
             ) from error
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
+            raise DataError(f"{file}:{line}: expected one JSON object a line, but: {error}.") from error
         if not isinstance(found, dict):
             raise DataError(f'{file}:{line}: expected an object such as {{"path": "a.wav"}}, got {text.strip()[:40]}.')
         cells = {key: Text(value) if isinstance(value, str) else value for key, value in found.items()}
@@ -158,7 +160,7 @@ def _targets(rows: list[Row], group_column: str) -> list[dict[str, Target]]:
 
 def _clips(folder: Path, rows: list[Row], targets: list[dict[str, Target]], group_column: str) -> list[Clip]:
     paths = [_path(folder, row) for row in rows]
-    if not any(path.exists() for path in paths):
+    if not any(_exists(path) for path in paths):
         raise DataError(
             f"{rows[0].where}: none of the {len(paths)} audio files exist; looked first for '{paths[0]}'. "
             "Paths are relative to the manifest's folder."
@@ -186,7 +188,14 @@ def _path(folder: Path, row: Row) -> Path:
         raise DataError(f"{row.where}: expected the path of an audio file in 'path', got {text!r}.")
     given = folder / text.strip()
     composed = folder / nfc(text.strip())
-    return composed if composed.exists() and not given.exists() else given
+    return composed if _exists(composed) and not _exists(given) else given
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long, a folder closed to us: whoever reads the clip says so
+        return False
 
 
 def _relative(folder: Path, path: Path) -> str:
