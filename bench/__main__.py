@@ -16,7 +16,7 @@ from bench.ratio import Cost, NotHere, Ratio
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "RESULTS.md"
 # coverage times nothing: it prints a table of its own. keras_side is the other side of keras_loop.
-FURNITURE = {"__main__", "__init__", "ratio", "coverage", "keras_side", "torture", "tortured"}
+FURNITURE = {"__main__", "__init__", "ratio", "coverage", "keras_side", "serve", "serve_fuzz", "torture", "tortured"}
 LIBRARIES = ("numpy", "torch", "soundfile", "soxr", "librosa", "scikit-learn")
 
 

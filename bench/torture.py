@@ -9,8 +9,9 @@ lost     acknowledged before the kill, and not there, or other bytes, after it
 wrong    acknowledged, and not what the undisturbed one has under that name; or an end that is not the same
 left     processes of a killed command that still lived 20 s later
 
-Every attempt is a line of bench/torture.log. SIGKILL goes to all processes of a command or to the first alone, by lot;
-SIGTERM to the first alone, as `kill` and most schedulers send it.
+A moment is counted from the first thing that a command writes, so that none is spent on its start, however busy the
+machine is. Every attempt is a line of bench/torture.log. SIGKILL goes to all processes of a command or to the first
+alone, by lot; SIGTERM to the first alone, as `kill` and most schedulers send it.
 """
 
 import argparse
@@ -48,10 +49,10 @@ class Round:
     subject: Subject
     folder: Path
     whole: Path
-    lead_s: float
-    whole_s: float
+    work_s: float
     number: int = 0
     kills: int = 0
+    held: int = 0
     counts: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -83,16 +84,31 @@ def start(subject: Subject, folder: Path) -> subprocess.Popen[bytes]:
 
 
 def begin(subject: Subject, folder: Path) -> Round:
-    """Let a subject through once, and note how long it takes, and how long until it first acknowledges."""
+    """Let a subject through once, and note how long it is at work."""
     subject.prepare(folder)
-    began, whole, lead_s = time.monotonic(), folder / "whole", 0.0
+    whole = folder / "whole"
     process = start(subject, whole)
-    while process.poll() is None:
-        time.sleep(0.05)
-        if not lead_s and subject.acknowledged(whole):
-            lead_s = time.monotonic() - began
-    assert process.returncode == 0, (whole / "said").read_text()
-    return Round(subject, folder, whole, lead_s * 0.8, time.monotonic() - began)
+    until_it_writes(process, whole)
+    began = time.monotonic()
+    assert process.wait() == 0, (whole / "said").read_text()
+    return Round(subject, folder, whole, time.monotonic() - began)
+
+
+def until_it_writes(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Wait until a command has changed anything in its folder, its own words aside, or has ended."""
+    before = state_of(folder)
+    while process.poll() is None and state_of(folder) == before:
+        time.sleep(0.02)
+
+
+def state_of(folder: Path) -> set[tuple[str, int, int]]:
+    """Return what tells that a file in a folder was written: its size and when."""
+    found = set()
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # a temporary file that just got its name
+            if path.name != "said" and path.is_file():
+                found.add((str(path), path.stat().st_size, path.stat().st_mtime_ns))
+    return found
 
 
 def alive(session: int) -> list[int]:
@@ -134,9 +150,9 @@ def strange(found: Mapping[str, str], whole: Mapping[str, str]) -> list[str]:
 
 def attempt(one: Round, kill: Kill, share: float) -> str:
     """Start, kill at a moment, and judge; return the line of the log."""
-    subject = one.subject
-    after_s = one.lead_s + share * (one.whole_s - one.lead_s)
+    subject, after_s = one.subject, share * one.work_s
     process = start(subject, one.here)
+    until_it_writes(process, one.here)
     try:
         status = process.wait(after_s)
     except subprocess.TimeoutExpired:
@@ -153,7 +169,8 @@ def _killed(one: Round, process: subprocess.Popen[bytes], kill: Kill, after_s: f
     lost = differing(before, after)
     wrong = strange(after, one.subject.acknowledged(one.whole))
     one.kills += 1
-    one.counts.update({kill.signal.name: 1, "lost": len(lost), "wrong": len(wrong), "left": left})
+    grew, one.held = len(before) > one.held, len(after)
+    one.counts.update({kill.signal.name: 1, "grew": grew, "lost": len(lost), "wrong": len(wrong), "left": left})
     one.counts[f"ended with {status}"] += 1
     to = "all" if kill.all else "first"
     told = f"{kill.signal.name} to {to} after {after_s:.2f} s: {len(before)} acknowledged before, {len(after)} after"
@@ -164,7 +181,7 @@ def finished(one: Round, status: int, left: int) -> str:
     """Judge a subject that got to its end, and begin a new folder."""
     ends = [one.subject.answer(folder) for folder in (one.whole, one.here)]
     wrong = sorted({*differing(ends[0], ends[1]), *differing(ends[1], ends[0])}) if status == 0 else [f"exit {status}"]
-    kills, one.kills = one.kills, 0
+    kills, one.kills, one.held = one.kills, 0, 0
     one.counts.update({"finished": 1, "survived": kills > 0, "wrong": len(wrong), "left": left})
     said = (one.here / "said").read_text() if status else ""
     if not wrong:
@@ -187,7 +204,7 @@ def torture(
     with tempfile.TemporaryDirectory(prefix="earmark-torture-") as work:
         rounds = [begin(one, Path(work) / one.name) for one in subjects]
         for one in rounds:
-            say(f"{one.subject.name}: undisturbed {one.whole_s:.1f} s, {one.subject.told}")
+            say(f"{one.subject.name}: at work for {one.work_s:.1f} s undisturbed, {one.subject.told}")
         left, weights = Counter(wanted), np.array([one.subject.weight for one in rounds])
         while left.total() and time.monotonic() < until:
             kind = signal.Signals(rng.choice(list(left.elements())))
@@ -204,8 +221,9 @@ def torture(
 
 def table(rounds: Sequence[Round]) -> str:
     """Return what came of it, in Markdown."""
-    names = ("SIGKILL", "SIGTERM", "finished", "survived", "lost", "wrong", "left")
-    heads = ("subject", "kill -9", "SIGTERM", "got to the end", "of these after kills", "lost", "wrong", "left behind")
+    names = ("SIGKILL", "SIGTERM", "grew", "finished", "survived", "lost", "wrong", "left")
+    heads: tuple[str, ...] = ("subject", "kill -9", "SIGTERM", "of both after it had acknowledged more")
+    heads += ("got to the end", "of these after kills", "lost", "wrong", "left behind")
     total = sum((one.counts for one in rounds), Counter[str]())
     rows = [(one.subject.name, one.counts) for one in rounds] + [("all", total)]
     lines = [heads, ("---",) * len(heads), *((name, *(str(counts[each]) for each in names)) for name, counts in rows)]

@@ -54,6 +54,8 @@ WRAPPED = {
     "lightning": "training",
     "ray": "experiment",
     "submitit": "experiment",
+    "faiss": "catalogue",
+    "lance": "catalogue",
     "streamlit": "reports",
     "altair": "reports",
     "jinja2": "reports",

@@ -84,7 +84,7 @@ def read_experiment(folder: Path, content: bytes) -> object:
     [
         b"",
         b"\xff\xfe\x00",
-        b"[" * 5_000,
+        b"[" * 1_500,
         b"a: " * 5_000,
         b"- " * 5_000,
         b"{a: " * 3_000 + b"}" * 3_000,

@@ -106,5 +106,5 @@ def violations(package: Path) -> list[Violation]:
 
 if __name__ == "__main__":
     wrong = violations(Path(__file__).parent.parent / "src" / "earmark")
-    print(*wrong, sep="\n")
+    print(*wrong, sep="\n", end="\n" if wrong else "")
     sys.exit(int(bool(wrong)))

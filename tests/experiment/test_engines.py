@@ -5,11 +5,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from earmark.cli import engines as command_line
 from earmark.errors import AudioError, UnknownName, UserError
-from earmark.experiment.engines import Engine, EngineChoice, Local, OnPaper, start
+from earmark.experiment.engines import Engine, EngineChoice, EngineName, Local, OnPaper, start
 from earmark.experiment.engines.parcel import Parcel
 from earmark.experiment.engines.slurm import Share
 from tests.experiment import errands, made_up_slurm
@@ -171,10 +173,43 @@ def test_slurm_is_refused_where_there_is_none(tmp_path: Path, monkeypatch: pytes
         start(EngineChoice("slurm"), tmp_path, 2)
 
 
+@pytest.mark.ray
+def test_a_cluster_that_is_not_there_is_said(tmp_path: Path) -> None:
+    text = f"""
+from pathlib import Path
+from earmark.experiment.engines import EngineChoice, start
+with start(EngineChoice("ray", address="auto"), Path({str(tmp_path)!r}), 1) as engine:
+    list(engine.map([1], print))
+"""
+    settings = {**os.environ, "RAY_TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", text], env=settings, capture_output=True, text=True, check=False)
+    assert "UserError: Expected a Ray cluster at 'auto'; there is none. Start one (ray start --head)" in done.stderr
+
+
+@pytest.mark.ray
+def test_an_actor_that_is_killed_says_nothing_on_stdout(tmp_path: Path, home: Path) -> None:
+    text = f"""
+from pathlib import Path
+from earmark.experiment.engines import EngineChoice, start
+from tests.experiment import errands
+if __name__ == "__main__":
+    with start(EngineChoice("ray"), Path({str(tmp_path)!r}), 2) as engine:
+        found = sorted(engine.map(range(4), errands.die_once))
+    print(found)
+"""
+    settings = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
+    done = subprocess.run([sys.executable, "-c", text], env=settings, capture_output=True, text=True, check=True)
+    assert done.stdout == "[0, 1, 2, 3]\n"
+
+
 def test_nobody_imports_a_cluster_library_before_it_is_asked_for() -> None:
     text = "import sys, earmark.experiment.engines as engines; print(*sorted({'ray', 'submitit'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_the_command_line_names_the_engines_that_there_are() -> None:
+    assert get_args(command_line.EngineName) == get_args(EngineName)
 
 
 def test_local_is_importable_as_ever(tmp_path: Path) -> None:

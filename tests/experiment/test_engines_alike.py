@@ -1,6 +1,8 @@
 """Whoever schedules the jobs of a run, the store and the results come out the same, byte for byte where time allows."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +74,15 @@ def test_an_engine_leaves_what_the_local_one_leaves(
     assert far_table.equals(table)
     assert set(table["deformation"]) == {"clean", "snr0"}
     assert isinstance(table, pl.DataFrame)
+
+
+def test_a_run_on_paper_prints_the_script_of_its_next_stage_and_nothing_else(
+    tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARMARK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("EARMARK_RUNS", str(tmp_path / "runs"))
+    words = [sys.executable, "-m", "earmark", "run", str(tones), "-q", "--engine", "slurm", "--print-sbatch", "--array"]
+    done = subprocess.run([*words, "3"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("#!/bin/bash\n#SBATCH --job-name=earmark\n#SBATCH --array=0-")
+    assert "run the same command again" in done.stderr
+    assert not list((tmp_path / "runs").rglob("results.jsonl")), "nothing was computed"

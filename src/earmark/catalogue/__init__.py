@@ -14,7 +14,8 @@ from earmark.catalogue.exporting import Exported, export
 from earmark.catalogue.planning import Estimate, plan
 from earmark.catalogue.reader import Catalogue, load
 from earmark.catalogue.searching import Found, Hit, search
+from earmark.catalogue.tagging import Tagging, tag
 from earmark.catalogue.upkeep import Compaction, compact, verify
 
-__all__ = ["Added", "Catalogue", "Compaction", "Estimate", "Exported", "Found", "Hit"]
-__all__ += ["add", "compact", "export", "load", "plan", "search", "verify"]
+__all__ = ["Added", "Catalogue", "Compaction", "Estimate", "Exported", "Found", "Hit", "Tagging"]
+__all__ += ["add", "compact", "export", "load", "plan", "search", "tag", "verify"]

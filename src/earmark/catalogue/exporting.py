@@ -46,7 +46,7 @@ def export(catalogue: Catalogue | Path | str, path: Path | str, *, level: Level 
     there, MissingPart where Lance is not installed.
     """
     opened, target = catalogue if isinstance(catalogue, Catalogue) else reader.load(catalogue), Path(path)
-    chosen: Level = level or ("segment" if opened.form.keeps == "segments" else "track")
+    chosen = level or opened.form.level
     opened.require(chosen)
     if target.suffix not in WAYS:
         raise UserError(f"Expected a file that ends in {', '.join(WAYS)}, got '{path}'.")

@@ -49,6 +49,11 @@ class Form:
         """How many numbers a row has."""
         return len(self.layers) * len(self.statistics) * self.dim
 
+    @property
+    def level(self) -> Literal["track", "segment"]:
+        """What is searched and written where nothing is said: whole tracks, where they are kept."""
+        return "segment" if self.keeps == "segments" else "track"
+
     def require_here(self, network: Representation) -> None:
         """Raise DataError where the representation of that name is here another one than the catalogue's."""
         card = network.card

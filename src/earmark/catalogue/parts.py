@@ -133,7 +133,7 @@ class Writer:
 
     def __init__(self, folder: Path, width: int, turn: int) -> None:
         self._folder, self._turn, self._width = folder, turn, width
-        self._entries, self._tracks = list[Entry](), list[tuple[int, Track]]()
+        self._entries, self._tracks, self._numbers = list[Entry](), list[Track](), list[int]()
         self._n_bytes, self._room = 0, np.empty((0, width), FLOAT)
         self._place: _Place | None = None
         self._process = os.getpid()
@@ -146,7 +146,8 @@ class Writer:
         if track is not None:
             if track.rows.ndim != 2 or track.rows.shape[1] != self._width or not len(track.rows):
                 raise StoreError(f"Expected rows of {self._width} numbers for '{entry.path}', got {track.rows.shape}.")
-            self._tracks.append((len(self._entries), track))
+            self._tracks.append(track)
+            self._numbers.append(len(self._entries))
             self._n_bytes += track.rows.nbytes
         self._entries.append(entry)
         if self._n_bytes >= FLUSH_BYTES:
@@ -159,14 +160,15 @@ class Writer:
         if os.getpid() != self._process:
             raise StoreError("Expected the process that opened the writer, got its child. Open one writer a process.")
         place = self._place or _Place(new_stem(self._folder, self._turn), 0, 0)
-        entries, tracks = self._entries, self._tracks
+        entries, tracks, numbers = self._entries, self._tracks, self._numbers
         # If a step below fails this part is left for good, so that whatever is torn stays at its end.
-        self._place, self._entries, self._tracks, self._n_bytes = None, [], [], 0
+        self._place, self._n_bytes = None, 0
+        self._entries, self._tracks, self._numbers = [], [], []
         durable.append(place.stem.with_suffix(FILES), written(entries))
         n_bytes = place.n_bytes
         if tracks:
-            rows = self._joined([track.rows for _, track in tracks])
-            records = _records(tracks, rows, place.n_files)
+            rows = self._joined([track.rows for track in tracks])
+            records = _records(tracks, rows, np.array(numbers) + place.n_files)
             durable.append(place.stem.with_suffix(ROWS), rows.data.cast("B"))
             durable.append(place.stem.with_suffix(RECORDS), records.tobytes())
             n_bytes += rows.nbytes
@@ -190,17 +192,17 @@ class _Place(NamedTuple):
     n_files: int
 
 
-def _records(tracks: Sequence[tuple[int, Track]], rows: Float32[Array, "rows width"], n_files: int) -> Array:
+def _records(tracks: Sequence[Track], rows: Float32[Array, "rows width"], files: Int[Array, " tracks"]) -> Array:
     """Return the records of the rows of some tracks, each with the number of its file's line."""
-    counts = [len(track.rows) for _, track in tracks]
+    counts = [len(track.rows) for track in tracks]
     records = np.zeros(len(rows), RECORD)
-    keys = np.frombuffer(bytes.fromhex("".join(track.entry.key for _, track in tracks)), np.uint8)
+    keys = np.frombuffer(bytes.fromhex("".join(track.entry.key for track in tracks)), np.uint8)
     records["key"] = np.repeat(keys.reshape(-1, KEY_BYTES), counts, axis=0)
-    records["file"] = np.repeat([n_files + number for number, _ in tracks], counts)
-    times = np.array([time for _, track in tracks for time in track.times_s], float)
+    records["file"] = np.repeat(files, counts)
+    times = np.array([time for track in tracks for time in track.times_s], float)
     records["start_ms"], records["end_ms"] = np.rint(times.T * 1000)
     records["norm"] = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    is_track = np.array([one for _, track in tracks for one in track.is_track], np.uint32)
+    is_track = np.array([one for track in tracks for one in track.is_track], np.uint32)
     records["flags"] = WRITTEN + IS_TRACK * is_track
     records["flags"][np.cumsum(counts) - 1] |= IS_LAST
     records["checksum"] = _checksums(rows, records)

@@ -43,8 +43,12 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class Stretch:
-    """Neighbouring rows of a part: which of them are wanted, and the number of the track that each is of."""
+    """Neighbouring rows of a part: which of them are wanted, and the number of the track that each is of.
 
+    `number` is that of its first row, counted over the parts in their order, and so are tracks.
+    """
+
+    number: int
     part: Part
     start: int
     stop: int
@@ -131,15 +135,15 @@ class Catalogue:
         """Yield all rows on the disk, so many at a time, with which of them are of the level and count."""
         if level not in get_args(Level):
             raise UnknownName("level", level, get_args(Level))
-        before = 0
+        before = n_before = 0
         for part, first, live in self._each:
             of_row = np.repeat(np.arange(len(first)), np.diff(first, append=len(part.records)))
             for start in range(0, len(part.records), n_rows):
                 tracks = of_row[start : start + n_rows]
                 is_track = part.records["flags"][start : start + n_rows] & IS_TRACK != 0
                 wanted = live[tracks] & (is_track if level == "track" else ~is_track)
-                yield Stretch(part, start, start + len(tracks), wanted, before + tracks)
-            before += len(first)
+                yield Stretch(n_before + start, part, start, start + len(tracks), wanted, before + tracks)
+            before, n_before = before + len(first), n_before + len(part.records)
 
     def blocks(self, level: Level = "track", n_rows: int = BLOCK_ROWS) -> Iterator[Block]:
         """Yield the rows of a level, at most so many at a time; memory holds one block.

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float32, Int
 
-from earmark.catalogue import hearing, listing, reader
+from earmark.catalogue import approximate, hearing, listing, reader
 from earmark.catalogue.conditions import allowed
 from earmark.catalogue.listing import HEARD, Entry
 from earmark.catalogue.reader import Catalogue, Level, Stretch
@@ -48,12 +48,13 @@ class Hit:
 
 @dataclass(frozen=True)
 class Found:
-    """The nearest tracks, the best first, of `n_searched` rows that were compared."""
+    """The nearest tracks, the best first, of `n_searched` rows that were compared; `approximate`: others were not."""
 
     hits: tuple[Hit, ...]
     query: str
     level: Level
     n_searched: int
+    approximate: bool
 
 
 class Nearest(NamedTuple):
@@ -83,23 +84,24 @@ def search(
     level: Level | None = None,
     where: Sequence[str] = (),
     between_s: tuple[float, float] | None = None,
+    approximately: bool = False,
 ) -> Found:
     """Return the `k` tracks of a catalogue that are nearest to an audio file, or to one of its own by id or path.
 
     `level` "segment" finds where in each track: its best segment. None: tracks, where the catalogue keeps them.
     `where`: conditions on labels that all must hold, "genre=rock", "bpm>=120"; see `conditions`. `between_s`: only
-    rows within these seconds of their track. Raises UserError for a query that is neither, DataError for a level that
-    the catalogue does not keep.
+    rows within these seconds of their track. `approximately`: by an index made before, which may miss some. Raises
+    UserError for a query that is neither, DataError for a level that the catalogue does not keep.
     """
     opened = catalogue if isinstance(catalogue, Catalogue) else reader.load(catalogue)
     if k < 1:
         raise UserError(f"Expected to find at least 1 track, got k={k}.")
-    chosen: Level = level or ("segment" if opened.form.keeps == "segments" else "track")
+    chosen = level or opened.form.level
     opened.require(chosen)
     asked = _query(opened, query, chosen)
     tracks = allowed(opened, where) if where else None
-    best = nearest(opened, asked.rows, k + (asked.itself is not None), chosen, tracks, between_s)
-    return Found(_hits(opened, asked, best, k), asked.name, chosen, best.n_searched)
+    best = nearest(opened, asked.rows, k + (asked.itself is not None), chosen, tracks, between_s, approximately)
+    return Found(_hits(opened, asked, best, k), asked.name, chosen, best.n_searched, approximately)
 
 
 def nearest(
@@ -109,30 +111,31 @@ def nearest(
     level: Level = "track",
     tracks: Bool[Array, " tracks"] | None = None,
     between_s: tuple[float, float] | None = None,
+    approximately: bool = False,
 ) -> Nearest:
-    """Return the `k` tracks nearest to each query, each by its best row; `tracks` None: all may be found."""
+    """Return the `k` tracks nearest to each query, each by its best row; `tracks` None: all may be found.
+
+    `approximately`: only rows that the index takes for near are compared (see `approximate`).
+    """
     lengths = np.linalg.norm(queries, axis=1, keepdims=True)
     unit = np.divide(queries, lengths, out=np.zeros_like(queries), where=lengths > 0).astype(np.float32)
     n = len(queries)
     best = Nearest(np.full((n, k), -np.inf, np.float32), np.full((n, k), -1), np.full((n, k), -1), 0)
-    before, part = 0, None
+    worth = approximate.candidates(catalogue, unit, k, level) if approximately else None
     for one in catalogue.stretches(level):
-        if part is not None and one.part is not part:
-            before += len(part.records)
-        part = one.part
         wanted = one.wanted if tracks is None else one.wanted & tracks[one.tracks]
         if between_s is not None:
             wanted = wanted & _within(one, *between_s)
+        if worth is not None:
+            wanted = wanted & approximate.among(worth, one.number, len(wanted))
         n_wanted = int(np.count_nonzero(wanted))
         if n_wanted:
-            _take(best, unit, one, wanted, n_wanted, before)
+            _take(best, unit, one, wanted, n_wanted)
             best = best._replace(n_searched=best.n_searched + n_wanted)
     return best
 
 
-def _take(
-    best: Nearest, unit: Float32[Array, "queries width"], one: Stretch, wanted: Array, n_wanted: int, before: int
-) -> None:
+def _take(best: Nearest, unit: Float32[Array, "queries width"], one: Stretch, wanted: Array, n_wanted: int) -> None:
     """Compare queries with a stretch of rows, and put what is better than the worst of the best in its place."""
     norms = one.records["norm"]
     if n_wanted < GATHERED_BELOW * len(wanted):
@@ -154,7 +157,7 @@ def _take(
         better = np.flatnonzero(of_query >= least)
         values = np.concatenate([best.scores[query], of_query[better]])
         among = np.concatenate([best.tracks[query], tracks[better]])
-        rows = np.concatenate([best.rows[query], before + one.start + places[better]])
+        rows = np.concatenate([best.rows[query], one.number + places[better]])
         order = np.argsort(-values, kind="stable")
         order = order[np.isfinite(values[order])]
         _, firsts = np.unique(among[order], return_index=True)

@@ -77,12 +77,24 @@ def search(
         str | None, typer.Option(metavar="SECONDS-SECONDS", help="only rows within these seconds of their track")
     ] = None,
     segments: Segments = False,
+    approximately: Annotated[
+        bool, typer.Option("--approximate", help="by the index of `earmark catalogue index`, which may miss some")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Find the tracks that sound most like something, exactly; with --segments where in them it occurs."""
     from earmark.show import catalogue as shown
 
-    shown.found(store, query, k, "segment" if segments else None, where or [], seconds_of(between), as_json)
+    level: Literal["segment"] | None = "segment" if segments else None
+    shown.found(store, query, k, level, where or [], seconds_of(between), approximately, as_json)
+
+
+@catalogue.command()
+def index(store: Store, segments: Segments = False) -> None:
+    """Make an index for approximate search, worth it above a million rows. Make it again after adding."""
+    from earmark.show import catalogue as shown
+
+    shown.indexed(store, "segment" if segments else None)
 
 
 @catalogue.command()

@@ -11,7 +11,7 @@ import polars as pl
 from rich.table import Table
 from rich.text import Text
 
-from earmark.catalogue import adding, exporting, form, planning, reader, searching, upkeep
+from earmark.catalogue import adding, approximate, exporting, form, planning, reader, searching, upkeep
 from earmark.catalogue.adding import Added
 from earmark.catalogue.form import Wish
 from earmark.catalogue.listing import HEARD
@@ -129,10 +129,13 @@ def found(
     level: Level | None,
     where: Sequence[str],
     between_s: tuple[float, float] | None,
+    approximately: bool,
     as_json: bool,
 ) -> None:
     """Print the nearest tracks."""
-    answer = searching.search(store, query, k, level=level, where=where, between_s=between_s)
+    answer = searching.search(
+        store, query, k, level=level, where=where, between_s=between_s, approximately=approximately
+    )
     if as_json:
         print(json.dumps(asdict(answer), ensure_ascii=False, indent=1))
         return
@@ -145,7 +148,17 @@ def found(
         cells = (f"{hit.score:.4f}", _clock(hit.start_s), _clock(hit.end_s), hit.id + more, labels)
         grid.add_row(*map(Text, cells))
     console().print(grid)
-    remark(f"{counted(answer.n_searched, answer.level)} compared, exactly")
+    how = "compared; approximate: nearer ones may have been missed" if answer.approximate else "compared, exactly"
+    remark(f"{counted(answer.n_searched, answer.level)} {how}")
+
+
+def indexed(store: Path, level: Level | None) -> None:
+    """Make an index for approximate search, and say so."""
+    opened = reader.load(store)
+    chosen = level or opened.form.level
+    opened.require(chosen)
+    path = approximate.build(opened, chosen)
+    print(f"{path}: {counted(opened.n_rows(chosen), chosen)}, {sized(path.stat().st_size)}")
 
 
 def exported(store: Path, out: Path, level: Level | None) -> None:

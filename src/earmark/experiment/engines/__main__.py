@@ -8,10 +8,11 @@ from pathlib import Path
 
 from earmark.experiment.engines.parcel import Parcel
 
-folder, number, of = sys.argv[1:]
-parcel = Parcel.opened(Path(folder))
-jobs = parcel.share(int(number), int(of))
-for job in jobs:
-    parcel.do(job)
-for job in jobs:
-    parcel.answer(job)
+if __name__ == "__main__":
+    folder, number, of = sys.argv[1:]
+    parcel = Parcel.opened(Path(folder))
+    jobs = parcel.share(int(number), int(of))
+    for job in jobs:
+        parcel.do(job)
+    for job in jobs:
+        parcel.answer(job)

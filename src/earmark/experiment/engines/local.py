@@ -81,7 +81,7 @@ class Local:
         """Return the jobs by their futures; and those that nobody takes, as a process has just been killed."""
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._processes, context, initializer=one_thread)
+            self._pool = ProcessPoolExecutor(self._processes, context, initializer=_begin_worker)
         waiting = dict[Future[Answer], Job]()
         for number, job in enumerate(jobs):
             try:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from earmark import places
-from earmark.errors import MissingPart
+from earmark.errors import MissingPart, UserError
 from earmark.experiment.engines.choice import EngineChoice
 from earmark.experiment.engines.parcel import Parcel
 
@@ -85,8 +85,14 @@ class Ray:
         # It tells of killed actors on stdout, which carries only what was asked for.
         self._held.enter_context(redirect_stdout(sys.stderr))
         said: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if self._choice.cluster is not None:
-            self._ray.init(address=self._choice.cluster, **said)
+        if (address := self._choice.cluster) is not None:
+            try:
+                self._ray.init(address=address, **said)
+            except ConnectionError as error:
+                raise UserError(
+                    f"Expected a Ray cluster at '{address}'; there is none. Start one (ray start --head), or leave "
+                    "--address and RAY_ADDRESS out for one that lasts as long as the command."
+                ) from error
         else:
             # Sockets lie in it, and their paths may be no longer than 107 letters.
             folder = self._held.enter_context(tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True))
@@ -114,6 +120,7 @@ def _quiet(data: Any) -> None:
 
 def _ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # it calls an error how Ray Data makes actors, each time
     try:
         import ray
         import ray.data
