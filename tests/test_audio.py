@@ -263,3 +263,10 @@ def test_the_same_samples_give_the_same_ogg_at_any_time(monkeypatch: pytest.Monk
 def test_no_samples_are_no_ogg() -> None:
     with pytest.raises(ValueError, match="Expected samples to encode, got none"):
         audio.encode_ogg(np.zeros(0, np.float32), 22050)
+
+
+def test_a_rate_that_no_audio_has_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "slow.wav"
+    soundfile.write(path, np.zeros(5000, np.float32), 1)
+    with pytest.raises(AudioError, match=r"at least 1,000 Hz, got 1 Hz\. Mend its header\."):
+        audio.info(path)

@@ -24,6 +24,8 @@ from earmark.errors import AudioError
 
 RESAMPLER = "HQ"
 STREAMED_ABOVE_S = 300.0
+LOWEST_RATE_HZ = 1000
+"""Below it a header is taken for damaged: resampled, a second of a file at 1 Hz would be hours."""
 BLOCK_FRAMES = 1 << 20
 OGG_BLOCK_FRAMES = 1 << 16
 LONGEST_VORBIS_BLOCK = 8192
@@ -291,6 +293,10 @@ def _opened(path: Path) -> _File:
         raise _truncated(path, detail)
     if not file.frames:
         raise AudioError(path, "expected audio, got a file without samples.")
+    if file.samplerate < LOWEST_RATE_HZ:
+        raise AudioError(
+            path, f"expected audio of at least {LOWEST_RATE_HZ:,} Hz, got {file.samplerate} Hz. Mend its header."
+        )
     return file
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import soundfile
 
 from earmark import catalogue
 from earmark.catalogue import working
+from earmark.errors import AudioError
 from tests.catalogue.sounding_files import NETWORK, RATE, held, sounding
 
 KINDS = {
@@ -109,6 +111,26 @@ def test_a_file_that_changes_while_it_is_read_is_left_for_another_time(
         done = catalogue.add(tmp_path / "cat", [path], NETWORK)
     assert [one.state for one in done.failures] == ["changing"]
     assert catalogue.add(tmp_path / "cat", [path]).n_heard == 1
+
+
+def test_an_interruption_in_the_middle_of_a_file_is_not_its_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, hear = [sounding(tmp_path / "music" / f"{seed}.wav", seed) for seed in range(3)], working.hear_once
+
+    def meanwhile(*given: object) -> object:
+        if Path(given[2].path) == paths[1]:  # type: ignore[attr-defined]
+            os.kill(os.getpid(), signal.SIGINT)
+            return AudioError(paths[1], "truncated or damaged: what a decoder says that was disturbed")
+        return hear(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(working, "hear_once", meanwhile)
+    with pytest.raises(KeyboardInterrupt):
+        catalogue.add(tmp_path / "cat", paths, NETWORK)
+    monkeypatch.undo()
+    assert catalogue.load(tmp_path / "cat").files["id"].to_list() == ["0.wav"], "what was heard before is kept"
+    done = catalogue.add(tmp_path / "cat", paths)
+    assert (done.n_heard, done.n_same, done.failures) == (2, 1, ())
 
 
 def test_numbers_that_are_not_finite_are_a_failure_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

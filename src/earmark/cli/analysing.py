@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from earmark.cli.app import app
+from earmark.cli.app import TRAIN, app
 from earmark.cli.data import layer_numbers
 from earmark.cli.options import Folder, Json, Quiet
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from earmark.catalogue.recordings import Recordings
 
 analyse = typer.Typer(help="Look inside representations: what layers keep, what codes mean.", no_args_is_help=True)
-app.add_typer(analyse, name="analyse")
+app.add_typer(analyse, name="analyse", rich_help_panel=TRAIN)
 
 Audio = Annotated[list[Path] | None, typer.Argument(metavar="AUDIO...", help="audio files, or folders of them")]
 Dataset = Annotated[str | None, typer.Option(help="the clips of a dataset in place of files")]

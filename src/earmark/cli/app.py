@@ -8,6 +8,11 @@ import typer
 
 from earmark import __version__
 
+EVALUATE, TRAIN, USE = "Evaluate", "Train, and look inside", "Embed, predict, search"
+SHARE, LOOK_UP = "Compare and share", "Look up, and keep house"
+PANELS: tuple[object, ...] = (EVALUATE, TRAIN, USE, SHARE, LOOK_UP)
+"""Of the verbs, as --help shows them."""
+
 app = typer.Typer(
     help="Learn, embed, probe, compare and understand music audio representations.",
     no_args_is_help=True,

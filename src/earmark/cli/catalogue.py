@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 import typer
 
 from earmark.cli import engines
-from earmark.cli.app import app
+from earmark.cli.app import USE, app
 from earmark.cli.data import layer_numbers
 from earmark.cli.options import Jobs, Json, Quiet, cores
 
 catalogue = typer.Typer(help="Embed your audio once; then search it, and ask probes about it.", no_args_is_help=True)
-app.add_typer(catalogue, name="catalogue")
+app.add_typer(catalogue, name="catalogue", rich_help_panel=USE)
 
 Store = Annotated[Path, typer.Argument(metavar="STORE", help="the folder of the catalogue")]
 Segments = Annotated[bool, typer.Option("--segments", help="segments in place of whole tracks")]

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from earmark.cli.app import app
+from earmark.cli.app import LOOK_UP, USE, app
 from earmark.cli.options import Folder, Jobs, Json, Label, Quiet, cores
 
 
-@app.command(name="list")
+@app.command(name="list", rich_help_panel=LOOK_UP)
 def list_(
     noun: Annotated[str, typer.Argument(help="dataset, task, representation, deformation, probe, metric or run")],
     markdown: Annotated[
@@ -41,7 +41,7 @@ def list_(
             runs.names(noun, markdown)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK_UP)
 def describe(
     noun: Annotated[Literal["dataset", "representation", "task", "corpus"], typer.Argument()],
     name: Annotated[str, typer.Argument(help="a name; of a corpus, its folder")],
@@ -66,7 +66,7 @@ def describe(
     data.description(noun, name, folder, label, plot, as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK_UP)
 def check(
     noun: Annotated[Literal["dataset", "representation", "experiment"], typer.Argument()],
     name: Annotated[str, typer.Argument(help="a name; of an experiment, its file")],
@@ -95,7 +95,7 @@ def check(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK_UP)
 def get(
     noun: Annotated[Literal["dataset", "weights"], typer.Argument()],
     name: Annotated[str, typer.Argument(help="of weights: the representation's name, or hf:ORG/NAME")],
@@ -121,7 +121,7 @@ def get(
     data.got(name, folder, only, subset, stratify, jobs, verify, offline, quiet)
 
 
-@app.command()
+@app.command(rich_help_panel=USE)
 def embed(
     paths: Annotated[list[Path], typer.Argument(metavar="AUDIO...", help="audio files, or folders of them")],
     representation: Annotated[str, typer.Option("-r", "--representation")] = "logmel",
@@ -143,7 +143,7 @@ def embed(
     raise typer.Exit(3 if found.failures else 0)
 
 
-@app.command()
+@app.command(rich_help_panel=USE)
 def predict(
     paths: Annotated[
         list[Path],
@@ -182,7 +182,7 @@ def layer_numbers(text: str) -> list[int]:
     return numbers
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK_UP)
 def doctor() -> None:
     """Look at what is installed here and whether it can work."""
     from earmark import doctor as doctor_

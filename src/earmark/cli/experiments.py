@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from earmark.cli.app import app
+from earmark.cli.app import EVALUATE, LOOK_UP, SHARE, app
 from earmark.cli.engines import Address, Array, Engine, Partition, PrintSbatch, Sbatch, chosen, on_paper
 from earmark.cli.options import (
     Commercial,
@@ -25,7 +25,7 @@ from earmark.cli.options import (
 )
 
 
-@app.command()
+@app.command(rich_help_panel=EVALUATE)
 def run(
     file: File = None,
     config: Config = None,
@@ -98,7 +98,7 @@ for _name, _stage in (
     _stage_alias(_name, _stage)  # type: ignore[arg-type]  # a literal loses its type in a loop
 
 
-@app.command()
+@app.command(rich_help_panel=EVALUATE)
 def plan(
     file: File = None,
     config: Config = None,
@@ -124,7 +124,7 @@ def plan(
     runs.estimate(found, as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=EVALUATE)
 def compare(
     run_name: Annotated[str, typer.Argument(metavar="RUN", help="a run's id or folder, or 'latest'")] = "latest",
     baseline: Annotated[str | None, typer.Option(help="compare each system with this one alone")] = None,
@@ -150,7 +150,7 @@ def compare(
     print(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else said(found.markdown))
 
 
-@app.command()
+@app.command(rich_help_panel=EVALUATE)
 def curves(
     run_name: Annotated[str, typer.Argument(metavar="RUN", help="a run's id or folder, or 'latest'")] = "latest",
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="also event files for TensorBoard")] = False,
@@ -161,7 +161,7 @@ def curves(
     print(drawing.write(run_name, tensorboard))
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK_UP)
 def schema() -> None:
     """Print the JSON Schema of experiment files, for editors."""
     import json
@@ -171,7 +171,7 @@ def schema() -> None:
     print(json.dumps(spec.json_schema(), indent=2))
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK_UP)
 def init(
     file: Annotated[Path, typer.Argument(help="the file to write")] = Path("experiment.yml"),
     folder: Annotated[Path | None, typer.Option("--dir", help="a folder of your audio, one sub-folder a class")] = None,
@@ -182,7 +182,7 @@ def init(
     print(starter.write(file, folder))
 
 
-@app.command()
+@app.command(rich_help_panel=SHARE)
 def cite(file: File = None, config: Config = None) -> None:
     """Print BibTeX for an experiment: datasets, representations, tools, earmark. `earmark cite FILE > refs.bib`."""
     from earmark import citations

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from earmark.cli.app import app
+from earmark.cli.app import USE, app
 
 
-@app.command()
+@app.command(rich_help_panel=USE)
 def export(
     representation: Annotated[str, typer.Argument(help="its name, such as path:FOLDER of a checkpoint")],
     folder: Annotated[Path, typer.Argument(help="a new folder")],

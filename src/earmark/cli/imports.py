@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from earmark.cli.app import app
+from earmark.cli.app import SHARE, app
 
 
-@app.command("import")
+@app.command("import", rich_help_panel=SHARE)
 def import_(
     format_name: Annotated[
         str, typer.Argument(metavar="FORMAT", help="mir-ref, hear, marble, xares, evar, mteb, mule")

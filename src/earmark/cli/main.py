@@ -24,8 +24,11 @@ from earmark.cli import (  # noqa: F401  # their verbs join the app
     tagging,
     training,
 )
-from earmark.cli.app import app
+from earmark.cli.app import PANELS, app
 from earmark.errors import EarmarkError
+
+# --help shows the panels in the order of their first verbs.
+app.registered_commands.sort(key=lambda one: ([*PANELS, one.rich_help_panel]).index(one.rich_help_panel))
 
 INTERRUPTED = 130
 MAKE_ROOM = "Make room"

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from earmark.cli.app import app
+from earmark.cli.app import EVALUATE, app
 
 CLIPS = 60
 
 
-@app.command()
+@app.command(rich_help_panel=EVALUATE)
 def report(
     run_name: Annotated[str, typer.Argument(metavar="RUN", help="a run's id or folder, or 'latest'")] = "latest",
     embed_audio: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from earmark.cli.app import app
+from earmark.cli.app import SHARE, app
 from earmark.cli.options import Jobs, Json, Permutations, Quiet, RunId, cores
 
 Old = Annotated[str, typer.Argument(metavar="RUN_A", help="the old run's id or folder, or 'latest'")]
@@ -27,7 +27,7 @@ def _renamed(given: list[str] | None) -> dict[str, str]:
     return {old: new for old, _, new in pairs}
 
 
-@app.command()
+@app.command(rich_help_panel=SHARE)
 def diff(
     run_a: Old,
     run_b: New = "latest",
@@ -45,7 +45,7 @@ def diff(
     print(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else said(found.markdown))
 
 
-@app.command()
+@app.command(rich_help_panel=SHARE)
 def gate(
     run_name: Annotated[str, typer.Argument(metavar="RUN", help="a run's id or folder, or 'latest'")],
     baseline: Annotated[str, typer.Option(help="the run that must be held: its id or folder")],
@@ -66,7 +66,7 @@ def gate(
     raise typer.Exit(0 if found.passed else 1)
 
 
-@app.command()
+@app.command(rich_help_panel=SHARE)
 def bundle(
     run_name: Annotated[str, typer.Argument(metavar="RUN", help="a run's id or folder, or 'latest'")] = "latest",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="the file to write (default: RUN.zip)")] = None,
@@ -81,7 +81,7 @@ def bundle(
     print(f"{made.file}: {len(made.files)} files, {made.file.stat().st_size / 1e6:.1f} MB")
 
 
-@app.command()
+@app.command(rich_help_panel=SHARE)
 def reproduce(
     file: Annotated[Path, typer.Argument(metavar="BUNDLE", help="a file that `earmark bundle` made")],
     run_id: RunId = None,

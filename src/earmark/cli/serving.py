@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from earmark.cli.app import EVALUATE, USE
 from earmark.cli.app import app as commands
 from earmark.errors import MissingPart
 
 
-@commands.command()
+@commands.command(rich_help_panel=EVALUATE)
 def app(
     runs: Annotated[
         list[str] | None, typer.Argument(metavar="RUN…", help="ids or folders (default: the latest run)")
@@ -29,7 +30,7 @@ def app(
     serving.app(runs or ["latest"], port, browser=not no_browser)
 
 
-@commands.command()
+@commands.command(rich_help_panel=USE)
 def serve(
     representation: Annotated[
         str | None, typer.Option("-r", "--representation", help="what /embed embeds by, such as logmel")

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from earmark.cli.app import app
+from earmark.cli.app import LOOK_UP, app
 from earmark.cli.options import Json
 
 store = typer.Typer(help="Look after the store: what was computed, and is found again.", no_args_is_help=True)
-app.add_typer(store, name="store")
+app.add_typer(store, name="store", rich_help_panel=LOOK_UP)
 
 Folder = Annotated[Path | None, typer.Argument(metavar="STORE", help="the folder of a store (default: EARMARK_HOME's)")]
 POWERS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from earmark.cli.app import app
+from earmark.cli.app import EVALUATE, app
 from earmark.cli.options import Json
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ Paper = Annotated[
 Markdown = Annotated[bool, typer.Option("--markdown", help="the same as --as markdown")]
 
 
-@app.command()
+@app.command(rich_help_panel=EVALUATE)
 def table(
     runs: Runs = None,
     metric: Metric = None,

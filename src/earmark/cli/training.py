@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from earmark.cli.app import app
+from earmark.cli.app import TRAIN, app
 from earmark.cli.options import Jobs, Quiet, Set, cores
 
 corpus = typer.Typer(help="Make a corpus to train on.", no_args_is_help=True)
-app.add_typer(corpus, name="corpus")
+app.add_typer(corpus, name="corpus", rich_help_panel=TRAIN)
 
 
 @corpus.command()
@@ -50,7 +50,7 @@ def labels(
     training.labelled(folder, source, out, label, least, data_folder)
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN)
 def pretrain(
     file: Annotated[Path, typer.Argument(metavar="CONFIG", help="a file (YAML), or a shipped one by its name: tiny")],
     corpus_folder: Annotated[
@@ -72,7 +72,7 @@ def pretrain(
     pretraining.pretrained(file, corpus_folder, out, resume, overrides or (), device, devices, readers, quiet)
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN)
 def finetune(
     file: Annotated[Path, typer.Argument(metavar="CONFIG", help="a file (YAML), or a shipped one by its name: tiny")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="the folder of it all (default: runs/NAME)")] = None,
