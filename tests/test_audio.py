@@ -1,7 +1,9 @@
 """Laws of reading audio: librosa's bits, exact regions, and no file read short in silence."""
 
 import io
+import os
 import re
+import signal
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -270,3 +272,16 @@ def test_a_rate_that_no_audio_has_is_refused(tmp_path: Path) -> None:
     soundfile.write(path, np.zeros(5000, np.float32), 1)
     with pytest.raises(AudioError, match=r"at least 1,000 Hz, got 1 Hz\. Mend its header\."):
         audio.info(path)
+
+
+def test_ctrl_c_while_a_mended_file_is_read_is_neither_lost_nor_the_file_s_fault(tmp_path: Path) -> None:
+    class Interrupted(io.BytesIO):
+        def readinto(self, buffer: object, /) -> int:
+            os.kill(os.getpid(), signal.SIGINT)
+            return super().readinto(buffer)  # type: ignore[arg-type]
+
+    path = tmp_path / "noise.flac"
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 200_000), 16000)
+    with pytest.raises(KeyboardInterrupt):
+        audio._File(Interrupted(path.read_bytes()))
+    assert len(audio.read(path).samples) == 200_000

@@ -7,9 +7,12 @@ file shorter than its header says is refused, and an MP3 without a length header
 import io
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -66,8 +69,36 @@ class _File(soundfile.SoundFile):  # type: ignore[misc] # soundfile publishes no
     same samples read at once; a file that says it is not seekable is left alone.
     """
 
+    def __init__(self, *source: object, **form: object) -> None:
+        with _undisturbed():
+            super().__init__(*source, **form)
+
+    def read(self, *wanted: object, **how: object) -> np.ndarray:
+        with _undisturbed():
+            samples: np.ndarray = super().read(*wanted, **how)
+        return samples
+
     def seekable(self) -> bool:
         return self.format not in INEXACT_SEEK and self.frames < UNKNOWN_FRAMES and bool(super().seekable())
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let Ctrl-C wait: within a callback of the decoder, which reads our mended files, it would be lost.
+
+    The callback would return nothing, and a whole file look cut.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only that one is ever interrupted
+        yield
+        return
+    asked = list[int]()
+    before = signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+    if asked:
+        signal.raise_signal(signal.SIGINT)
 
 
 def library_versions() -> dict[str, str]:

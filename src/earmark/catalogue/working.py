@@ -6,8 +6,6 @@ share the work and hear nothing twice.
 
 import fcntl
 import os
-import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -126,8 +124,7 @@ def _key(sha256: str, start_s: float | None, end_s: float | None) -> str:
 
 def _heard(network: Representation, form: Form, look: _Look) -> Track | UserError:
     one, path = look.file, Path(look.file.path)
-    with _undisturbed():
-        found = hear_once(network, form, one)
+    found = hear_once(network, form, one)
     if isinstance(found, UserError):
         return found
     if (path.stat().st_size, path.stat().st_mtime_ns) != (one.size, one.mtime_ns):
@@ -160,22 +157,6 @@ def _outcome(look: _Look, track: Track | UserError | None) -> str:
     if track is None:
         return "there"
     return "changed" if look.file.key_before not in (None, "", look.key) else "heard"
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let Ctrl-C wait for the end of a file: within a decoder's callback it would be lost, and the file look cut."""
-    if threading.current_thread() is not threading.main_thread():  # only that one is ever interrupted
-        yield
-        return
-    asked = list[int]()
-    before = signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
-    if asked:
-        raise KeyboardInterrupt
 
 
 @cache
