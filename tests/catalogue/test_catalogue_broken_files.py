@@ -13,6 +13,7 @@ from earmark import catalogue
 from earmark.catalogue import working
 from earmark.errors import AudioError
 from tests.catalogue.sounding_files import NETWORK, RATE, held, sounding
+from tests.serve import moody
 
 KINDS = {
     "dangling.wav": "missing",
@@ -150,3 +151,15 @@ def test_a_file_too_long_to_be_heard_whole_says_what_to_do(tmp_path: Path, monke
     assert failure.state == "too long"
     assert "Make the catalogue with --segment SECONDS" in failure.reason
     assert catalogue.add(tmp_path / "cut", [path], NETWORK, segment_s=0.2).n_heard == 1
+
+
+@pytest.mark.slow
+def test_a_file_that_ends_the_process_that_hears_it_is_one_failure_and_no_more(tmp_path: Path) -> None:
+    folder = tmp_path / "music"
+    for number in range(6):
+        sounding(folder / f"{number}.wav", number)
+    soundfile.write(folder / "deadly.wav", np.full(8000, moody.DIES, np.float32), 8000, subtype="FLOAT")
+    done = catalogue.add(tmp_path / "cat", [folder], moody.NAME, jobs=2)
+    assert [(Path(one.path).name, one.state) for one in done.failures] == [("deadly.wav", "deadly")]
+    assert catalogue.load(tmp_path / "cat").n_tracks == 6
+    assert not list((tmp_path / "cat" / working.TRYING).iterdir())

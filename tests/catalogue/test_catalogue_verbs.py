@@ -34,7 +34,7 @@ def test_add_says_what_it_did_and_the_second_time_that_there_was_nothing(cat: Pa
     (music / "notes.txt").write_text("no audio")
     code, said, remarks = verb("add", cat, music, "--jobs", "1")
     assert code == 0
-    assert "1 heard (0 changed), 0 there already under another name, 4 as they were" in said
+    assert "1 heard (0 changed), 0 there already (copies, or another add), 4 as they were" in said
     assert "skipped, not audio by their names: 1" in remarks
     code, said, _ = verb("add", cat, music, "--json", "--jobs", "1")
     assert (code, json.loads(said)["n_heard"], json.loads(said)["n_same"]) == (0, 0, 5)

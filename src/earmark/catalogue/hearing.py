@@ -44,6 +44,7 @@ KINDS: Mapping[str, str] = {
     "ffmpeg cannot decode": "not audio",
     "expected audio": "not audio",
     "changed while": "changing",
+    "ended the process": "deadly",
     "name is no text": "name",
 }
 """The kind of a failure, by what its reason says: the first that fits."""

@@ -5,10 +5,13 @@ share the work and hear nothing twice.
 """
 
 import fcntl
+import multiprocessing
 import os
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -24,7 +27,7 @@ from earmark.errors import AudioError, UserError
 from earmark.experiment import one_pass
 from earmark.representations.base import Representation
 
-CLAIMS = "claims"
+CLAIMS, TRYING = "claims", "trying"
 TICK_NS = 20_000_000
 """A file may change twice within one tick of its clock and look the same, so it is read when the tick is over."""
 
@@ -75,7 +78,7 @@ def hear_shard(shard: Shard, root: Path) -> Done:
         writer = _writer(folder, shard.form.width, shard.turn, os.getpid())
         try:
             for look in looks:
-                track = None if look.error or look.key in there else _heard(network, shard.form, look)
+                track = None if look.error or look.key in there else _heard(network, shard, look)
                 entry = track.entry if isinstance(track, Track) else _entry(look, track)
                 writer.put(entry, track if isinstance(track, Track) else None)
                 counts[_outcome(look, track)] += 1
@@ -122,9 +125,29 @@ def _key(sha256: str, start_s: float | None, end_s: float | None) -> str:
     return identity.key_of(sha256=sha256, start_s=start_s, end_s=end_s)
 
 
-def _heard(network: Representation, form: Form, look: _Look) -> Track | UserError:
+def _hear_apart(form: Form, device: str, one: Wanted) -> hearing.Heard | UserError:
+    return hear_once(one_pass.representation(form.representation, device), form, one)
+
+
+def _carefully(network: Representation, shard: Shard, look: _Look) -> hearing.Heard | UserError:
+    """Hear a file; one at which a process died before, killed or by its decoder, in a process of its own."""
+    trying = Path(shard.folder) / TRYING / look.key
+    trying.parent.mkdir(exist_ok=True)
+    try:
+        if not trying.exists():
+            trying.touch()
+            return hear_once(network, shard.form, look.file)
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
+            return apart.submit(_hear_apart, shard.form, shard.device, look.file).result()
+    except BrokenProcessPool:
+        return AudioError(Path(look.file.path), "ended the process that heard it, twice. Convert it, or leave it out.")
+    finally:
+        trying.unlink(missing_ok=True)
+
+
+def _heard(network: Representation, shard: Shard, look: _Look) -> Track | UserError:
     one, path = look.file, Path(look.file.path)
-    found = hear_once(network, form, one)
+    found = _carefully(network, shard, look)
     if isinstance(found, UserError):
         return found
     if (path.stat().st_size, path.stat().st_mtime_ns) != (one.size, one.mtime_ns):

@@ -93,8 +93,8 @@ def added(
 
 def _say(done: Added) -> None:
     print(
-        f"{done.folder}: {done.n_heard:,} heard ({done.n_changed:,} changed), {done.n_there:,} there already under "
-        f"another name, {done.n_same:,} as they were, {done.audio_s / 3600:,.2f} h of audio"
+        f"{done.folder}: {done.n_heard:,} heard ({done.n_changed:,} changed), {done.n_there:,} there already "
+        f"(copies, or another add), {done.n_same:,} as they were, {done.audio_s / 3600:,.2f} h of audio"
     )
     if done.n_moved:
         print(f"{counted(done.n_moved, 'file')} moved")
