@@ -145,8 +145,8 @@ def fit_probe(job: Fit, root: Path, device: str = devices.CPU) -> Done:
     devices.prepare(device)
     recipes = [_chosen(store, key) for key in job.follows] or [job.recipe] * len(job.keys)
     jobs = [ProbeJob(recipe, identity.seed_for("probe", key)) for recipe, key in zip(recipes, job.keys, strict=True)]
-    problem = _problem(store, job.pairing, device)
     try:
+        problem = _problem(store, job.pairing, device)
         fitted = probes.fit(problem, jobs)
     except UserError as error:
         return Done(len(jobs), refused=_refused(job, error))
