@@ -1,6 +1,7 @@
 """What holds for every test: places of its own, one thread, lanes, and a last line that counts what did not run."""
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 
@@ -30,6 +31,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     own = [name for name in lanes.LANES if item.get_closest_marker(name)]
     if reason := lanes.reason_to_skip(own, run_all=item.config.getoption("--all")):
         pytest.skip(reason)
+
+
+@pytest.fixture
+def interruptible() -> Generator[None, None, None]:
+    """Take Ctrl-C as a shell's command does: worker processes of the tests ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -274,6 +274,7 @@ def test_a_rate_that_no_audio_has_is_refused(tmp_path: Path) -> None:
         audio.info(path)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_while_a_mended_file_is_read_is_neither_lost_nor_the_file_s_fault(tmp_path: Path) -> None:
     class Interrupted(io.BytesIO):
         def readinto(self, buffer: object, /) -> int:

@@ -114,6 +114,7 @@ def test_a_file_that_changes_while_it_is_read_is_left_for_another_time(
     assert catalogue.add(tmp_path / "cat", [path]).n_heard == 1
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_in_the_middle_of_a_file_is_not_its_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
