@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from earmark.cli.app import LOOK_UP, USE, app
-from earmark.cli.options import Folder, Jobs, Json, Label, Quiet, cores
+from earmark.cli.options import Accuracy, Folder, Jobs, Json, Label, Quiet, Raw, Unsure, cores
 
 
 @app.command(name="list", rich_help_panel=LOOK_UP)
@@ -150,13 +150,9 @@ def predict(
         typer.Argument(metavar="PROBE AUDIO...", help="the folder of a saved probe; audio files, or folders of them"),
     ],
     probe: Annotated[Path | None, typer.Option("-p", "--probe", help="the probe, where all others are audio")] = None,
-    unsure: Annotated[
-        float | None, typer.Option(metavar="CONFIDENCE", help="say nothing of less confidence, such as 0.6")
-    ] = None,
-    accuracy: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="take that from the validation clips: this share was right")
-    ] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="probabilities as the probe gives them, not calibrated")] = False,
+    unsure: Unsure = None,
+    accuracy: Accuracy = None,
+    raw: Raw = False,
     as_json: Json = False,
 ) -> None:
     """Say what a saved probe (runs/RUN/probes/KEY) hears in audio files. Broken files are listed (exit 3)."""

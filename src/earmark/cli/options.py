@@ -11,6 +11,11 @@ Config = Annotated[Path | None, typer.Option("-c", hidden=True, help="the experi
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="override one value of the file")]
 RunId = Annotated[str | None, typer.Option(help="name of the run's folder (default: a readable one)")]
 Jobs = Annotated[int | None, typer.Option(help="processes of one thread each (default: all cores); changes no result")]
+Unsure = Annotated[float | None, typer.Option(metavar="CONFIDENCE", help="say nothing of less confidence, such as 0.6")]
+Accuracy = Annotated[
+    float | None, typer.Option(metavar="SHARE", help="take that from the validation clips: this share was right")
+]
+Raw = Annotated[bool, typer.Option("--raw", help="probabilities as the probe gives them, not calibrated")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="no progress")]
 Commercial = Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from earmark.cli.catalogue import Segments, Store, catalogue
-from earmark.cli.options import Json
+from earmark.cli.options import Accuracy, Json, Raw, Unsure
 
 
 @catalogue.command()
@@ -15,13 +15,9 @@ def tag(
     probe: Annotated[Path, typer.Option("-p", "--probe", help="the folder of a saved probe: runs/RUN/probes/KEY")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="FILE.parquet or .csv (default: print lines)")] = None,
     segments: Segments = False,
-    unsure: Annotated[
-        float | None, typer.Option(metavar="CONFIDENCE", help="say nothing of less confidence, such as 0.6")
-    ] = None,
-    accuracy: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="take that from the validation clips: this share was right")
-    ] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="probabilities as the probe gives them, not calibrated")] = False,
+    unsure: Unsure = None,
+    accuracy: Accuracy = None,
+    raw: Raw = False,
     as_json: Json = False,
 ) -> None:
     """Say what a saved probe hears in every track, from the embeddings alone. It refuses embeddings that are others."""
