@@ -178,12 +178,14 @@ def test_a_cluster_that_is_not_there_is_said(tmp_path: Path) -> None:
     text = f"""
 from pathlib import Path
 from earmark.experiment.engines import EngineChoice, start
-with start(EngineChoice("ray", address="auto"), Path({str(tmp_path)!r}), 1) as engine:
+with start(EngineChoice("ray", address="127.0.0.1:9"), Path({str(tmp_path)!r}), 1) as engine:
     list(engine.map([1], print))
 """
     settings = {**os.environ, "RAY_TMPDIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", text], env=settings, capture_output=True, text=True, check=False)
-    assert "UserError: Expected a Ray cluster at 'auto'; there is none. Start one (ray start --head)" in done.stderr
+    assert (
+        "UserError: Expected a Ray cluster at '127.0.0.1:9'; there is none. Start one (ray start --head)" in done.stderr
+    )
 
 
 @pytest.mark.ray

@@ -3,6 +3,7 @@
 import logging
 import os
 import secrets
+import socket
 import sys
 import tempfile
 import warnings
@@ -20,6 +21,7 @@ from earmark.experiment.engines.parcel import Parcel
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
 
+KNOCK_S = 10.0
 OBJECT_STORE_BYTES = 200 * 2**20  # numbers of jobs travel through it, nothing else
 
 
@@ -87,8 +89,9 @@ class Ray:
         said: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if (address := self._choice.cluster) is not None:
             try:
+                _knock(address)
                 self._ray.init(address=address, **said)
-            except ConnectionError as error:
+            except OSError as error:  # a ConnectionError is one
                 raise UserError(
                     f"Expected a Ray cluster at '{address}'; there is none. Start one (ray start --head), or leave "
                     "--address and RAY_ADDRESS out for one that lasts as long as the command."
@@ -106,6 +109,13 @@ class Ray:
             )
         self._held.callback(self._ray.shutdown)
         _quiet(self._ray.data)
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens at host:port: Ray itself would wait there for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "://" not in address:
+        socket.create_connection((host, int(port)), KNOCK_S).close()
 
 
 def _quiet(data: Any) -> None:
