@@ -206,6 +206,7 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(config: Path, tmp_path: P
     assert heads[0] == heads[1]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_with_130(config: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "earmark", "finetune", str(config), "--set", "epochs=500", "--set", "patience=500"]
     process = subprocess.Popen(
