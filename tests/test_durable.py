@@ -114,3 +114,23 @@ def test_of_a_file_that_the_disk_has_no_room_for_nothing_is_left(
         durable.write_file(tmp_path / "a", b"new")
     assert [one.name for one in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_what_others_write_has_its_name_when_it_is_whole_and_leaves_nothing_after_an_error(tmp_path: Path) -> None:
+    with durable.made(tmp_path / "new" / "a.npy") as path:
+        path.write_bytes(NEW)
+        assert not (tmp_path / "new" / "a.npy").exists()
+    with durable.made(tmp_path / "b.lance") as path:
+        path.mkdir()
+        (path / "part").write_bytes(NEW)
+
+    def torn(target: Path) -> None:
+        with durable.made(target) as path:
+            path.write_bytes(OLD)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        torn(tmp_path / "c.csv")
+    left = {one.relative_to(tmp_path).as_posix() for one in tmp_path.rglob("*")}
+    assert left == {"new", "new/a.npy", "b.lance", "b.lance/part"}
+    assert (tmp_path / "new" / "a.npy").read_bytes() == NEW

@@ -7,7 +7,10 @@ a write, just before anything else. Tests let a program die at k = 1, 2, 3, … 
 import itertools
 import os
 import secrets
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 TEMPORARY = ".*.tmp"
@@ -37,6 +40,27 @@ def write_file(path: Path, content: bytes | bytearray) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def made(target: Path) -> Iterator[Path]:
+    """Give a temporary path to whoever writes a file or folder by itself; after the block it is whole under its name.
+
+    After an error nothing is left of it.
+    """
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp{target.suffix}")
+    make_folder(target.parent)
+    try:
+        yield temporary
+        for path in (temporary, *temporary.rglob("*")):
+            if path.is_file():
+                with path.open("rb") as file:
+                    _step(partial(os.fsync, file.fileno()))
+        replace(temporary, target)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        temporary.unlink(missing_ok=True)
 
 
 def append(path: Path, content: bytes | bytearray | memoryview, *, sync: bool = True) -> None:

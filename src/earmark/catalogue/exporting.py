@@ -5,9 +5,8 @@ alone, (rows, layers, statistics, dim), and beside it NAME.files.parquet says wh
 """
 
 import importlib.util
-import secrets
-import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,19 +49,14 @@ def export(catalogue: Catalogue | Path | str, path: Path | str, *, level: Level 
     opened.require(chosen)
     if target.suffix not in WAYS:
         raise UserError(f"Expected a file that ends in {', '.join(WAYS)}, got '{path}'.")
-    if target.exists():
-        raise Refused(f"'{path}' is there. Remove it, or name another file.")
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp{target.suffix}")
-    durable.make_folder(target.parent)
-    try:
-        WAYS[target.suffix](opened, chosen, temporary)
-        if target.suffix == ".npy":
-            _tables(opened, chosen, with_rows=False).sink_parquet(target.with_suffix(".files.parquet"))
-        durable.replace(temporary, target)
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        temporary.unlink(missing_ok=True)
+    names = [target.with_suffix(".files.parquet")] if target.suffix == ".npy" else []
+    for one in (target, *names):
+        if one.exists():
+            raise Refused(f"'{one}' is there. Remove it, or name another file.")
+    with ExitStack() as both:
+        for one in names:
+            _tables(opened, chosen, with_rows=False).sink_parquet(both.enter_context(durable.made(one)))
+        WAYS[target.suffix](opened, chosen, both.enter_context(durable.made(target)))
     return Exported(target, opened.n_rows(chosen))
 
 

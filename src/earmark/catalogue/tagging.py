@@ -103,14 +103,9 @@ class Tagging:
             raise UserError(f"Expected a file that ends in .parquet or .csv, got '{path}'.")
         if path.exists():
             raise Refused(f"'{path}' is there. Remove it, or name another file.")
-        temporary = path.with_name(f".{path.name}.tmp{path.suffix}")
-        durable.make_folder(path.parent)
-        try:
-            found = register_io_source(self._source, schema=self.schema)
+        found = register_io_source(self._source, schema=self.schema)
+        with durable.made(path) as temporary:
             (found.sink_csv if path.suffix == ".csv" else found.sink_parquet)(temporary)
-            durable.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def _source(
         self, with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
