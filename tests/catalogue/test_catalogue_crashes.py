@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 
 from earmark import catalogue
+from earmark.catalogue import parts
+from earmark.catalogue.listing import Entry
+from earmark.catalogue.parts import Part, Track, Writer
 from tests.catalogue.sounding_files import NETWORK, folder_of, held, sounding
 from tests.full_disk import full_from, no_temporaries
 
@@ -80,6 +83,27 @@ def test_a_disk_that_is_full_at_any_write_leaves_a_catalogue_that_goes_on(tmp_pa
         catalogue.add(cat, [music / "now"], NETWORK, segment_s=SEGMENT_S)
         assert held(cat) == expected
     assert k > 4, "an add writes its form, names, rows, records and failures"
+
+
+def test_a_batch_that_cannot_be_written_is_told_of_and_torn_ends_are_not_written_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put(*numbers: int) -> None:
+        for number in numbers:
+            entry = Entry(f"{number:032x}", f"/m/{number}", f"{number}", "/m", None, None, "", 1, 1, 1.0)
+            writer.put(entry, Track(entry, np.full((1, 8), number, np.float32), ((0.0, 1.0),), (True,)))
+
+    monkeypatch.setattr(parts, "FLUSH_BYTES", 3 * 8 * 4)
+    writer = Writer(tmp_path, 8, 1)
+    put(0, 1, 2)
+    writer.flush()
+    with full_from(2), pytest.raises(OSError, match="No space left"):
+        put(*range(3, 100))
+    put(*range(200, 207))
+    writer.flush()
+    found = [np.asarray(part.rows[:, 0]).tolist() for part in parts.list_parts(tmp_path, 8)]
+    assert sorted(found) == [[0.0, 1.0, 2.0], [200.0, 201.0, 202.0, 203.0, 204.0, 205.0, 206.0]]
+    assert not any(len(Part(part.stem, 8).damaged()) for part in parts.list_parts(tmp_path, 8))
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Engines schedule jobs: the laws that all of them keep, on this machine, as SLURM tasks and as actors of Ray."""
 
+import builtins
+import importlib
 import os
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from earmark.experiment.engines.parcel import Parcel
 from earmark.experiment.engines.slurm import Share
 from tests.experiment import errands, made_up_slurm
 
+PRINT = builtins.print
 ENGINES = [
     "local",
     pytest.param("slurm-here", marks=pytest.mark.slurm),
@@ -52,6 +55,14 @@ def test_every_job_is_answered_once(engine: Engine) -> None:
     assert list(engine.map([3], errands.square)) == [9]
     assert list(engine.map([], errands.square)) == []
     assert sorted(engine.in_turn([1, 2], errands.square)) == [1, 4]
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("cluster")
+def test_ray_leaves_python_as_it_was() -> None:
+    progress = importlib.import_module("ray.experimental.tqdm_ray")
+    progress.instance()  # as when Ray itself has something to say
+    assert builtins.print is PRINT, "no pickle could hold what names the one before"
 
 
 def test_a_worker_keeps_what_it_loaded(engine: Engine) -> None:

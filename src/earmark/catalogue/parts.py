@@ -15,6 +15,7 @@ import re
 import secrets
 import zlib
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,7 +47,7 @@ RECORD = np.dtype(
 WRITTEN, IS_TRACK, IS_LAST = 0x65610000, 1, 2
 """Flags: what tells a record from the zeros that a power loss may leave; a whole track's row; the track's last."""
 
-FLUSH_BYTES = 32 * 2**20
+FLUSH_BYTES = 4 * 2**20  # about 1,000 rows of 1,024
 PART_BYTES = 4 * 2**30
 _STEM = re.compile(r"part-(\d{9})-[0-9a-f]{16}")
 
@@ -129,19 +130,22 @@ def write_gone(folder: Path, turn: int, keys: Iterable[bytes]) -> None:
 
 
 class Writer:
-    """Appends tracks to parts that nobody else writes. For one thread of one process."""
+    """Appends tracks to parts that nobody else writes, the last batch while the next is put. For one thread."""
 
     def __init__(self, folder: Path, width: int, turn: int) -> None:
         self._folder, self._turn, self._width = folder, turn, width
         self._entries, self._tracks, self._numbers = list[Entry](), list[Track](), list[int]()
-        self._n_bytes, self._room = 0, np.empty((0, width), FLOAT)
+        self._n_bytes, self._rooms = 0, (np.empty((0, width), FLOAT), np.empty((0, width), FLOAT))
         self._place: _Place | None = None
+        self._behind = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
         self._process = os.getpid()
 
     def put(self, entry: Entry, track: Track | None = None) -> None:
         """Take a file, with what was heard of it unless its content is there; the next flush acknowledges both.
 
-        Raises StoreError for no rows, or rows of another width.
+        Raises StoreError for no rows, or rows of another width; and what the writing of earlier ones raised: all
+        that was put since the last flush may be lost then.
         """
         if track is not None:
             if track.rows.ndim != 2 or track.rows.shape[1] != self._width or not len(track.rows):
@@ -151,37 +155,56 @@ class Writer:
             self._n_bytes += track.rows.nbytes
         self._entries.append(entry)
         if self._n_bytes >= FLUSH_BYTES:
-            self.flush()
+            self._send()
 
     def flush(self) -> None:
         """Acknowledge everything that was put: on return it is on the disk and survives a crash."""
-        if not self._entries:
-            return
+        if self._entries:
+            self._send()
+        self._settle()
+
+    def _send(self) -> None:
+        """Make a batch of what was put, and have it written once the one before is, which is waited for."""
         if os.getpid() != self._process:
             raise StoreError("Expected the process that opened the writer, got its child. Open one writer a process.")
         place = self._place or _Place(new_stem(self._folder, self._turn), 0, 0)
         entries, tracks, numbers = self._entries, self._tracks, self._numbers
-        # If a step below fails this part is left for good, so that whatever is torn stays at its end.
-        self._place, self._n_bytes = None, 0
-        self._entries, self._tracks, self._numbers = [], [], []
-        durable.append(place.stem.with_suffix(FILES), written(entries))
-        n_bytes = place.n_bytes
-        if tracks:
-            rows = self._joined([track.rows for track in tracks])
-            records = _records(tracks, rows, np.array(numbers) + place.n_files)
-            durable.append(place.stem.with_suffix(ROWS), rows.data.cast("B"))
-            durable.append(place.stem.with_suffix(RECORDS), records.tobytes())
-            n_bytes += rows.nbytes
-        if n_bytes < PART_BYTES:
-            self._place = _Place(place.stem, n_bytes, place.n_files + len(entries))
+        self._entries, self._tracks, self._numbers, self._n_bytes = [], [], [], 0
+        rows = self._joined([track.rows for track in tracks])
+        records = _records(tracks, rows, np.array(numbers) + place.n_files) if tracks else np.zeros(0, RECORD)
+        lines = written(entries)
+        self._settle()
+        after = _Place(place.stem, place.n_bytes + rows.nbytes, place.n_files + len(entries))
+        self._place = after if after.n_bytes < PART_BYTES else None
+        self._writing = self._behind.submit(_append, place.stem, lines, rows, records)
+
+    def _settle(self) -> None:
+        """Wait until the batch before is on the disk, or raise why it is not: torn ends are not written behind."""
+        writing, self._writing = self._writing, None
+        try:
+            if writing is not None:
+                writing.result()
+        except BaseException:
+            self._place = None
+            raise
 
     def _joined(self, some: Sequence[Float32[Array, "rows width"]]) -> Float32[Array, "rows width"]:
-        """Return rows one after another, in memory that is used again: new memory takes longer."""
-        n_rows = sum(map(len, some))
-        if n_rows > len(self._room):
-            self._room = np.empty((n_rows, self._width), FLOAT)
-        np.concatenate(some, out=self._room[:n_rows], casting="same_kind")
-        return self._room[:n_rows]
+        """Return rows one after another, in memory that is used again: new memory takes longer.
+
+        There are two rooms, for one of them is being written.
+        """
+        n_rows, (room, other) = sum(map(len, some)), self._rooms
+        room = room if n_rows <= len(room) else np.empty((n_rows, self._width), FLOAT)
+        self._rooms = other, room
+        return np.concatenate(some, out=room[:n_rows], casting="same_kind") if some else room[:0]
+
+
+def _append(stem: Path, lines: bytes, rows: Float32[Array, "rows width"], records: Array) -> None:
+    """Write a batch: its rows count once their records are there, so those come last."""
+    durable.append(stem.with_suffix(FILES), lines)
+    if len(rows):
+        durable.append(stem.with_suffix(ROWS), rows.data.cast("B"))
+        durable.append(stem.with_suffix(RECORDS), records.tobytes())
 
 
 class _Place(NamedTuple):

@@ -130,6 +130,7 @@ def _quiet(data: Any) -> None:
 
 def _ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers
+    os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")  # a print that it replaced cannot be pickled any more
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # it calls an error how Ray Data makes actors, each time
     try:
         import ray
