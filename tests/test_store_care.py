@@ -1,8 +1,9 @@
-"""`earmark store verify|repair`, and the scheme of a store: what it says, drops and refuses."""
+"""`earmark store verify|repair|compact`, and the scheme of a store: what it says, drops and refuses."""
 
 import json
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from earmark.cli import app
 from earmark.errors import Refused, UserError
 from earmark.store import Store
 from tests.test_run import files
-from tests.test_store import ORIGIN, assert_holds, fill, only
+from tests.test_store import ORIGIN, assert_holds, fill, only, row
 
 
 def store(*arguments: object) -> Result:
@@ -74,6 +75,39 @@ def test_repair_drops_what_is_damaged_and_says_what_it_was(tmp_path: Path) -> No
     assert_holds(Store(tmp_path), [0, 2])
     assert sorted(path.name for path in (tmp_path / "probes").iterdir()) == ["sound.bin", "sound.bin.provenance.json"]
     assert_holds(fill(tmp_path, [1]), range(3))
+
+
+def test_stores_of_the_same_rows_are_the_same_bytes_after_compacting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def content(name: str, *turns: Iterable[int]) -> list[bytes]:
+        root = tmp_path / name
+        for numbers in turns:
+            with Store(root).writer() as writer:
+                for number in numbers:
+                    writer.put(f"k{number}", row(number), {"number": number} if number % 3 else {})
+        done = store("compact", root, "--json")
+        assert json.loads(done.stdout)["dropped"] == []
+        assert Store(root).provenance("k5") == {"number": 5}
+        assert_holds(Store(root), range(60))
+        return sorted(path.read_bytes() for path in (root / "embeddings").iterdir())
+
+    size = row(0).nbytes
+    for name, n_bytes in (("shards.SHARD_BYTES", 32), ("shards.FLUSH_BYTES", 8), ("upkeep.FLUSH_BYTES", 8)):
+        monkeypatch.setattr(f"earmark.store.{name}", n_bytes * size)
+    ordered = content("ordered", range(60))
+    assert len(ordered) == 2 * 3, "the rows are more than a shard takes"
+    assert content("turned", range(59, -1, -1)) == ordered
+    assert content("twice", range(0, 60, 2), range(40), range(1, 60, 2)) == ordered
+
+
+def test_compacting_says_what_it_did(tmp_path: Path) -> None:
+    damaged(tmp_path)
+    for number in (3, 4):
+        fill(tmp_path, [number])
+    done = store("compact", tmp_path)
+    assert "dropped the damaged row k1" in done.stdout
+    assert "3 shards before, 1 now; 1 damaged row dropped, to be computed again." in done.stdout
 
 
 def test_repair_tells_the_rows_of_a_shard_that_was_cut_or_is_gone(tmp_path: Path) -> None:

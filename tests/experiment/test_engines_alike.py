@@ -1,43 +1,36 @@
-"""Whoever schedules the jobs of a run, the store and the results come out the same, byte for byte where time allows."""
+"""Whoever schedules the jobs of a run, the compacted store and the results come out the same, byte for byte."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 import earmark
+from earmark import cli
 from earmark.experiment import plan
-from earmark.store import Store
 from tests.test_run import EXPERIMENT, make_tones, numbers
 
 TIMED = "seconds"  # how long a score took is kept beside it
 
 
-def rows_of(home: Path) -> dict[str, tuple[bytes, object]]:
-    """Return the bytes and the provenance of each row by its key: which shard holds it, and where, is chance."""
-    store, found = Store(home / "store"), dict[str, tuple[bytes, object]]()
-    for shard in sorted((home / "store" / "embeddings").glob("shard-*.jsonl")):
-        if not shard.name.endswith(".provenance.jsonl"):
-            for line in shard.read_text().splitlines():
-                key = json.loads(line)["key"]
-                found[key] = store.get([key]).tobytes(), store.provenance(key)
-    return found
-
-
-def files_of(home: Path) -> dict[str, Any]:
-    """Return the whole files of a store by name: probes, predictions, numbers."""
-    root, found = home / "store", dict[str, Any]()
-    for path in sorted(root.rglob("*.*")):
-        if path.parent.name not in ("embeddings", "hashes") and path.is_file():
+def content_of(home: Path) -> dict[str, list[bytes]]:
+    """Return the bytes of a compacted store by folder and kind of file: only the names of shards are chance."""
+    done = CliRunner().invoke(cli.app, ["store", "compact", str(home / "store"), "--json"])
+    assert json.loads(done.stdout)["shards"] == 1
+    found = dict[str, list[bytes]]()
+    for path in sorted((home / "store").rglob("*")):
+        if path.is_file():
+            name = path.relative_to(home / "store").as_posix()
             content = path.read_bytes()
-            if path.suffix == ".json" and path.parent.name == "scores":
-                found[path.relative_to(root).as_posix()] = json.loads(content) | {TIMED: None}
-            else:
-                found[path.relative_to(root).as_posix()] = content
+            if path.parent.name in ("embeddings", "hashes"):
+                name = path.parent.name + "".join(path.suffixes)
+            elif path.parent.name == "scores" and path.suffix == ".json":
+                content = json.dumps(json.loads(content) | {TIMED: None}).encode()
+            found.setdefault(name, []).append(content)
     return found
 
 
@@ -64,13 +57,14 @@ def test_an_engine_leaves_what_the_local_one_leaves(
         monkeypatch.setenv("EARMARK_RUNS", str(tmp_path / f"{name}-runs"))
         run = earmark.run(tones, jobs=2, engine=name, quiet=True)  # type: ignore[arg-type]  # both are names
         assert [failure.clip for failure in run.failures] == ["low/0.wav"]
-        rows, files = rows_of(tmp_path / name), files_of(tmp_path / name)
-        assert len(rows) == 2 * (23 + 6), "two representations; the test clips twice"
+        files = content_of(tmp_path / name)
+        (index,) = files["embeddings.jsonl"]
+        assert index.count(b"\n") == 2 * (23 + 6), "two representations; the test clips twice"
         assert {file.split("/")[0] for file in files} >= {"probes", "scores", "failures"}
-        found[name] = rows, files, numbers(run)
-    (rows, files, table), (far_rows, far_files, far_table) = found.values()
-    assert far_rows == rows
-    assert far_files == files
+        found[name] = files, numbers(run)
+    (files, table), (far_files, far_table) = found.values()
+    assert far_files.keys() == files.keys()
+    assert [name for name in files if far_files[name] != files[name]] == []
     assert far_table.equals(table)
     assert set(table["deformation"]) == {"clean", "snr0"}
     assert isinstance(table, pl.DataFrame)

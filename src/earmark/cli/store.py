@@ -40,6 +40,14 @@ def repair(folder: Folder = None, as_json: Json = False) -> None:
 
 
 @store.command()
+def compact(folder: Folder = None, as_json: Json = False) -> None:
+    """Write all rows anew, in the order of their keys: stores of the same content are the same bytes then."""
+    from earmark.show import store as showing
+
+    showing.compacted(folder, as_json)
+
+
+@store.command()
 def gc(
     folder: Folder = None,
     keep_runs: Annotated[

@@ -55,6 +55,20 @@ def repaired(folder: Path | None, as_json: bool) -> None:
     print(f"{said(str(store.root))}: {counted(before, 'shard')} before, {after:,} now; what crashes left is gone.")
 
 
+def compacted(folder: Path | None, as_json: bool) -> None:
+    """Merge all shards in the order of keys, and say how many there were."""
+    store = opened(folder)
+    before, after, dropped = store.compact(everything=True)
+    if as_json:
+        said_of = {"store": str(store.root), "shards_before": before, "shards": after, "dropped": dropped}
+        print(json.dumps(said_of, ensure_ascii=False))
+        return
+    for key in dropped[:MOST_NAMED]:
+        print(said(f"dropped the damaged row {key}"))
+    damaged = f"; {counted(len(dropped), 'damaged row')} dropped, to be computed again" if dropped else ""
+    print(f"{said(str(store.root))}: {counted(before, 'shard')} before, {after:,} now{damaged}.")
+
+
 def _dropped(done: Repair) -> None:
     for key, origin in list(done.rows.items())[:MOST_NAMED]:
         of = " of ".join(str(origin[one]) for one in ("representation", "clip") if one in origin)

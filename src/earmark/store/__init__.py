@@ -189,10 +189,14 @@ class Store:
         """
         return upkeep.problems(self.root)
 
-    def compact(self) -> Compaction:
-        """Merge small shards, drop damaged rows, clear what crashes left. Raises Refused while others write."""
+    def compact(self, everything: bool = False) -> Compaction:
+        """Merge small shards, drop damaged rows, clear what crashes left. Raises Refused while others write.
+
+        With `everything`, all shards are merged: stores of the same rows are the same bytes then, but for the names
+        of shards. It needs as much room again as the rows take.
+        """
         with self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB):
-            done = upkeep.merge_shards(self._folder)
+            done = upkeep.merge_shards(self._folder, everything=everything)
             hashes.merge(self.root / "hashes")
             upkeep.clear_leftovers(self.root)
         self.refresh()

@@ -41,7 +41,7 @@ def merge(folder: Path) -> None:
     """Bring what all processes remember into one file."""
     old = sorted(folder.glob("*.jsonl"))
     if len(old) > 1:
-        content = b"".join(_line(name, sha256) for name, sha256 in _known(folder).items())
+        content = b"".join(_line(name, sha256) for name, sha256 in sorted(_known(folder).items()))
         durable.write_file(folder / f"{secrets.token_hex(8)}.jsonl", content)
         for path in old:
             durable.remove(path)

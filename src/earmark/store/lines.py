@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
+WRONG = (KeyError, TypeError, ValueError, RecursionError)
 
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
 
@@ -39,8 +41,22 @@ def read(path: Path, make: Callable[[Any], T], start: int = 0) -> Lines[T]:
     for each in whole.splitlines():
         try:
             found.items.append(make(json.loads(each)))
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except WRONG as error:
             found.problems.append(f"{path}: passed over the line {each[:60]!r}: {error!r}")
     if torn:
         found.problems.append(f"{path}: torn last line, as a crash leaves it (harmless)")
+    return found
+
+
+def places(path: Path, name: Callable[[Any], str]) -> dict[str, tuple[int, int]]:
+    """Return from which byte to which each whole line of a file goes, by the name that `name` gives its JSON value.
+
+    Lines that have none are left out. A missing file has no lines.
+    """
+    found, at = dict[str, tuple[int, int]](), 0
+    for each in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
+        if each.endswith(b"\n"):
+            with suppress(*WRONG):
+                found[name(json.loads(each))] = at, at + len(each)
+        at += len(each)
     return found

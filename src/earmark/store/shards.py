@@ -1,5 +1,6 @@
 """Shards: float32 rows appended by one writer, acknowledged by an index that is written after them."""
 
+import json
 import math
 import os
 import re
@@ -81,6 +82,19 @@ class Shard:
     def read_provenance(self) -> lines.Lines[tuple[str, Mapping[str, object]]]:
         """Read keys and where their rows come from."""
         return lines.read(self.provenance, _origin)
+
+    def origins(self, places: Mapping[str, tuple[int, int]]) -> dict[str, Mapping[str, object]]:
+        """Return where some rows come from, given where in the provenance that stands."""
+        found = dict[str, Mapping[str, object]]()
+        if places:
+            with self.provenance.open("rb", buffering=0) as file:
+                for key, (start, stop) in places.items():
+                    found[key] = _origin(json.loads(os.pread(file.fileno(), stop - start, start)))[1]
+        return found
+
+    def origin_places(self) -> dict[str, tuple[int, int]]:
+        """Return from which byte to which the provenance of each row stands."""
+        return lines.places(self.provenance, lambda item: _origin(item)[0])
 
     def _row(self, item: dict[str, Any]) -> tuple[str, Row]:
         key, offset, shape, crc32 = item["key"], item["offset"], tuple(item["shape"]), item["crc32"]

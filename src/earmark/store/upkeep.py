@@ -2,16 +2,17 @@
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark import durable
 from earmark.store import lines
-from earmark.store.shards import FLOAT, SHARD_BYTES, Row, Shard, Writer, fill, list_shards
+from earmark.store.shards import FLOAT, FLUSH_BYTES, SHARD_BYTES, Row, Shard, Writer, fill, list_shards
 from earmark.store.whole import LOOKS, is_whole
 
 PROVENANCE = ".provenance.json"
@@ -108,11 +109,12 @@ def remove_damaged(root: Path) -> tuple[str, ...]:
     return tuple(path.relative_to(root).as_posix() for path in damaged)
 
 
-def merge_shards(folder: Path, unwanted: Collection[str] = frozenset()) -> Compaction:
-    """Merge small shards, and those that hold something wrong or unwanted; nobody else may write meanwhile.
+def merge_shards(folder: Path, unwanted: Collection[str] = frozenset(), everything: bool = False) -> Compaction:
+    """Merge small shards, or all (`everything`), and those with something wrong or unwanted, in the order of keys.
 
-    Old shards go when every sound row of theirs is acknowledged in a new one, so a crash loses nothing. Those that
-    hold nothing else than what is unwanted go at once, so that a full disk has room for the new ones.
+    Nobody else may write meanwhile. Old shards go when every sound row of theirs is acknowledged in a new one, so a
+    crash loses nothing. Those that hold nothing else than what is unwanted go at once, so that a full disk has room
+    for the new ones.
     """
     found = list_shards(folder)
     checked = {shard: _check(shard) for shard in found}
@@ -121,16 +123,14 @@ def merge_shards(folder: Path, unwanted: Collection[str] = frozenset()) -> Compa
         _remove(shard)
     shards = [shard for shard in found if shard not in free]
     spoilt = [one for one in shards if checked[one].problems or not checked[one].rows.keys().isdisjoint(unwanted)]
-    old = [shard for shard in shards if shard.size < SHARD_BYTES // 2 or shard in spoilt]
-    if len(old) == 1 and not spoilt:
+    old = [shard for shard in shards if everything or shard.size < SHARD_BYTES // 2 or shard in spoilt]
+    if len(old) == 1 and not spoilt and not everything:
         old = []
     here = {key: row for shard in shards if shard not in old for key, row in checked[shard].rows.items()}
     writer = Writer(folder, here)
-    for shard in old:
-        provenance = dict(shard.read_provenance().items)
-        for key, values in _values(shard, checked[shard].rows):
-            if values is not None and key not in unwanted:
-                writer.put(key, values, provenance.get(key, {}))
+    for key, values, origin in _in_order({shard: checked[shard].rows for shard in old}):
+        if key not in unwanted:
+            writer.put(key, values, origin)
     writer.flush()
     for shard in old:
         _remove(shard)
@@ -148,6 +148,36 @@ def clear_leftovers(root: Path) -> None:
     """Remove the temporary files of writers that died; nobody else may write meanwhile."""
     for path in sorted(root.glob(f"*/{durable.TEMPORARY}")):
         durable.remove(path)
+
+
+def _in_order(
+    rows: dict[Shard, dict[str, Row]],
+) -> Iterator[tuple[str, NDArray[np.float32], Mapping[str, object]]]:
+    """Yield the rows of shards, with where they come from, by their keys; of a key that several hold the first."""
+    shard_of = {key: shard for shard in reversed(rows) for key in rows[shard]}
+    told = {shard: shard.origin_places() for shard in rows}
+    for keys in _batches({key: rows[shard_of[key]][key].n_bytes for key in sorted(shard_of)}):
+        by_shard, found = defaultdict[Shard, list[str]](list), dict[str, tuple[Any, ...]]()
+        for key in keys:
+            by_shard[shard_of[key]].append(key)
+        for shard, some in by_shard.items():
+            origins = shard.origins({key: told[shard][key] for key in some if key in told[shard]})
+            for key, values in _values(shard, {key: rows[shard][key] for key in some}):
+                if values is not None:
+                    found[key] = values, origins.get(key, {})
+        yield from ((key, *found[key]) for key in keys if key in found)
+
+
+def _batches(sizes: Mapping[str, int]) -> Iterator[list[str]]:
+    """Yield keys, in their order, as many at a time as together are not much larger than what a writer holds."""
+    batch, n_bytes = list[str](), 0
+    for key, size in sizes.items():
+        batch.append(key)
+        n_bytes += size
+        if n_bytes >= FLUSH_BYTES:
+            yield batch
+            batch, n_bytes = [], 0
+    yield batch
 
 
 def _values(shard: Shard, rows: dict[str, Row]) -> Iterator[tuple[str, NDArray[np.float32] | None]]:
