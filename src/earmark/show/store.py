@@ -60,8 +60,8 @@ def compacted(folder: Path | None, as_json: bool) -> None:
     store = opened(folder)
     before, after, dropped = store.compact(everything=True)
     if as_json:
-        said_of = {"store": str(store.root), "shards_before": before, "shards": after, "dropped": dropped}
-        print(json.dumps(said_of, ensure_ascii=False))
+        done = {"store": str(store.root), "shards_before": before, "shards": after, "dropped": dropped}
+        print(json.dumps(done, ensure_ascii=False))
         return
     for key in dropped[:MOST_NAMED]:
         print(said(f"dropped the damaged row {key}"))

@@ -5,12 +5,13 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark import durable
+from earmark.errors import StoreError
 from earmark.store import lines
 from earmark.store.shards import FLOAT, FLUSH_BYTES, SHARD_BYTES, Row, Shard, Writer, fill, list_shards
 from earmark.store.whole import LOOKS, is_whole
@@ -157,15 +158,17 @@ def _in_order(
     shard_of = {key: shard for shard in reversed(rows) for key in rows[shard]}
     told = {shard: shard.origin_places() for shard in rows}
     for keys in _batches({key: rows[shard_of[key]][key].n_bytes for key in sorted(shard_of)}):
-        by_shard, found = defaultdict[Shard, list[str]](list), dict[str, tuple[Any, ...]]()
+        by_shard = defaultdict[Shard, list[str]](list)
+        found = dict[str, tuple[NDArray[np.float32], Mapping[str, object]]]()
         for key in keys:
             by_shard[shard_of[key]].append(key)
         for shard, some in by_shard.items():
             origins = shard.origins({key: told[shard][key] for key in some if key in told[shard]})
             for key, values in _values(shard, {key: rows[shard][key] for key in some}):
-                if values is not None:
-                    found[key] = values, origins.get(key, {})
-        yield from ((key, *found[key]) for key in keys if key in found)
+                if values is None:  # it was sound when it was checked, so nothing may be removed
+                    raise StoreError(f"{shard.data}: the row {key} changed while it was merged. Look at the disk.")
+                found[key] = values, origins.get(key, {})
+        yield from ((key, *found[key]) for key in keys)
 
 
 def _batches(sizes: Mapping[str, int]) -> Iterator[list[str]]:
