@@ -18,7 +18,6 @@ import earmark
 from earmark import catalogue
 from earmark.errors import UserError
 from earmark.experiment.results import Run
-from earmark.serve import start
 from earmark.serve.answering import Loaded
 from earmark.serve.limits import Limits
 from earmark.serve.offer import Offer
@@ -330,30 +329,3 @@ def _ended(served: Served, how: signal.Signals, headers: dict[str, str]) -> int:
 def _ask_in_vain(served: Served, headers: dict[str, str]) -> None:
     with contextlib.suppress(http.client.HTTPException, OSError):
         served.ask("/embed", level(moody.HANGS), headers)
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::", "example.org", "localhost.example.org"])
-def test_beyond_this_machine_it_does_not_start_without_a_token(host: str) -> None:
-    with pytest.raises(UserError, match="can be reached from other machines, so a token is needed"):
-        start.require_token(host, None)
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
-def test_this_machine_needs_none(host: str) -> None:
-    start.require_token(host, None)
-    assert start.is_loopback(host)
-
-
-@pytest.mark.parametrize("token", ["", "short", "fifteen-letters", "a token that is écrit"])
-def test_a_token_that_can_be_guessed_or_not_be_sent_is_refused(token: str) -> None:
-    with pytest.raises(UserError, match="Expected a token of 16 or more"):
-        start.require_token("127.0.0.1", token)
-
-
-def test_an_offer_of_nothing_or_of_two_probes_of_one_name_is_refused() -> None:
-    with pytest.raises(UserError, match="Expected something to serve"):
-        Offer()
-    with pytest.raises(UserError, match="Expected probes whose folders differ in name, got a, a"):
-        Offer(probes=("x/a", "y/a"))
-    with pytest.raises(UserError, match="Expected limits above 0; got work_s 0"):
-        Limits(work_s=0)

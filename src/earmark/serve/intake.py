@@ -1,7 +1,10 @@
 """Uploads: a request's body into a file of ours, bounded in bytes and seconds. Its own file names are never used."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+import tempfile
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 from starlette.datastructures import UploadFile
@@ -24,6 +27,16 @@ class Refused(Exception):
         self.status, self.code, self.message = status, code, message
 
 
+@contextmanager
+def room(folder: Path) -> Iterator[IO[bytes]]:
+    """Give a file for an upload, which is gone after the block. Raises Refused where the disk has no room for it."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            yield file
+    except OSError as error:  # at the first byte, at any later one, or when the last are written out
+        raise Refused(503, "no_room", "The service could not keep the upload. Try again later.") from error
+
+
 async def receive(request: Request, file: IO[bytes], limits: Limits) -> None:
     """Write the audio of a request into a file: its body, or the one file of a form. Raises Refused."""
     try:
@@ -37,8 +50,6 @@ async def receive(request: Request, file: IO[bytes], limits: Limits) -> None:
         raise Refused(408, "slow_upload", f"Expected an upload within {limits.upload_s:g} s.") from error
     except ClientDisconnect as error:
         raise Refused(400, "cut_off", "Expected a whole upload; the connection ended before.") from error
-    except OSError as error:
-        raise Refused(503, "no_room", "The service could not keep the upload. Try again later.") from error
     if not file.tell():
         raise Refused(
             400, "empty", "Expected audio as the body of the request, or as the one file of a form; got nothing."

@@ -3,7 +3,6 @@
 import hmac
 import json
 import re
-import tempfile
 import time
 from pathlib import Path
 
@@ -60,7 +59,7 @@ def service(gate: Gate, folder: Path, token: str | None) -> ASGIApp:
 async def _heard(request: Request, gate: Gate, folder: Path, counts: Counts) -> Answer:
     """Take an upload in, have it answered, and say in JSON what was wrong where something was."""
     try:
-        with gate.admitted(), tempfile.NamedTemporaryFile(dir=folder) as file:
+        with gate.admitted(), intake.room(folder) as file:
             await intake.receive(request, file, gate.limits)
             counts.uploaded_bytes += file.tell()
             return await gate.ask(request.url.path[1:], Path(file.name), dict(request.query_params))
