@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from earmark import audio, containers
+from earmark.audio import libsndfile
 from earmark.errors import AudioError
 from tests.audio_files import RATE, sound, written
 
@@ -233,7 +234,7 @@ def test_samples_come_back_from_ogg_as_many_and_alike() -> None:
     assert np.abs(samples - tone).max() < 0.05
 
 
-@pytest.mark.parametrize("n_samples", [1, 2, 4095, 3 * audio.OGG_BLOCK_FRAMES + 1])
+@pytest.mark.parametrize("n_samples", [1, 2, 4095, 3 * libsndfile.OGG_BLOCK_FRAMES + 1])
 @pytest.mark.parametrize("rate", [8000, 22050, 48000])
 def test_any_number_of_samples_can_be_encoded(n_samples: int, rate: int) -> None:
     content = audio.encode_ogg(sound(n_samples, 1)[:, 0], rate)
@@ -284,5 +285,5 @@ def test_ctrl_c_while_a_mended_file_is_read_is_neither_lost_nor_the_file_s_fault
     path = tmp_path / "noise.flac"
     soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 200_000), 16000)
     with pytest.raises(KeyboardInterrupt):
-        audio._File(Interrupted(path.read_bytes()))
+        libsndfile.File(Interrupted(path.read_bytes()))
     assert len(audio.read(path).samples) == 200_000
