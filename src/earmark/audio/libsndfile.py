@@ -134,7 +134,8 @@ def _by_ffmpeg(path: Path) -> int:
     program = shutil.which("ffmpeg")
     if program is None:
         raise AudioError(path, f"{path.suffix} {NO_FFMPEG}. Install it, or convert to FLAC.")
-    command = [program, *"-v error -xerror -nostdin -i".split(), str(path), *"-f au -acodec pcm_f32be pipe:1".split()]
+    how = ["-v", "error", "-xerror", "-nostdin"]
+    command = [program, *how, "-i", str(path), "-f", "au", "-acodec", "pcm_f32be", "pipe:1"]
     with tempfile.TemporaryFile() as decoded:
         done = subprocess.run(command, stdout=decoded, stderr=subprocess.PIPE, check=False)
         if done.returncode or not os.fstat(decoded.fileno()).st_size:
