@@ -39,7 +39,7 @@ def measure() -> Iterator[Ratio | Cost]:
     torch.set_num_threads(1)
     rows = identity.generator("bench", "catalogue").standard_normal((DRAWN, DIM), dtype=np.float32)
     queries = rows[:N_QUERIES] + np.float32(0.5)
-    how = _form()
+    how = form_of_bench()
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
         for n in SIZES:
             root, plain = Path(folder) / "cat", Path(folder) / "plain"
@@ -72,14 +72,17 @@ def measure() -> Iterator[Ratio | Cost]:
 
 def _tracks(rows: np.ndarray, n: int) -> list[Track]:
     """Return what is to be added: names as a real collection has them, and a row each."""
-    found = list[Track]()
-    for number in range(n):
-        at, path = number % len(rows), f"/music/artist-{number // 100:05d}/track-{number:07d}.flac"
-        sha256 = hashlib.sha256(path.encode()).hexdigest()
-        entry = Entry(sha256[:32], path, path, "/music", None, None, sha256, 20_000_000, number, 200.0)
-        found.append(Track(entry, rows[at : at + 1], ((0.0, 200.0),), (True,)))
+    found = [track(number, rows[number % len(rows) :][:1]) for number in range(n)]
     gc.freeze()  # or each collection would go through all of them, and all that was imported
     return found
+
+
+def track(number: int, row: np.ndarray) -> Track:
+    """Return a track of one row, by its number."""
+    path = f"/music/artist-{number // 100:05d}/track-{number:07d}.flac"
+    sha256 = hashlib.sha256(path.encode()).hexdigest()
+    entry = Entry(sha256[:32], path, path, "/music", None, None, sha256, 20_000_000, number, 200.0)
+    return Track(entry, row, ((0.0, 200.0),), (True,))
 
 
 def _add(root: Path, how: str, tracks: Sequence[Track]) -> None:
@@ -92,7 +95,7 @@ def _add(root: Path, how: str, tracks: Sequence[Track]) -> None:
     writer.flush()
 
 
-def _form() -> str:
+def form_of_bench() -> str:
     """Return the form of a network that has as wide a row as this bench."""
     with tempfile.TemporaryDirectory() as folder:
         form.open_or_make(Path(folder), Wish("logmel"))

@@ -116,6 +116,22 @@ def test_of_a_file_that_the_disk_has_no_room_for_nothing_is_left(
     assert (tmp_path / "a").read_bytes() == b"old"
 
 
+def test_what_a_crash_leaves_is_cleared_and_nothing_else(tmp_path: Path) -> None:
+    with durable.made(tmp_path / "rows.faiss") as path:
+        path.write_bytes(NEW)
+        left = path.with_stem(path.stem + "0")  # as of another writer, which died
+        left.write_bytes(OLD)
+    with durable.made(tmp_path / "rows.lance") as path:
+        path.mkdir()
+        (path.with_stem(path.stem + "0")).mkdir()
+        (path.with_stem(path.stem + "0") / "part").write_bytes(OLD)
+    for name in (".hidden", "a.tmp"):
+        (tmp_path / name).write_bytes(NEW)
+    assert len(list(tmp_path.iterdir())) == 6
+    durable.clear(tmp_path)
+    assert sorted(one.name for one in tmp_path.iterdir()) == [".hidden", "a.tmp", "rows.faiss", "rows.lance"]
+
+
 def test_what_others_write_has_its_name_when_it_is_whole_and_leaves_nothing_after_an_error(tmp_path: Path) -> None:
     with durable.made(tmp_path / "new" / "a.npy") as path:
         path.write_bytes(NEW)

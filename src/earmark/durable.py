@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-TEMPORARY = ".*.tmp"
-"""Pattern of the files that a crash may leave behind; they mean nothing and may be removed when nobody writes."""
+TEMPORARY = ".*.tmp*"
+"""Pattern of what a crash may leave behind; it means nothing, and may be removed when nobody writes: see `clear`."""
 
 _die_at = int(os.environ.get("EARMARK_DIE_AT", "0"))
 _steps = itertools.count(1)
@@ -91,6 +91,15 @@ def link(source: Path, target: Path) -> None:
 def remove(path: Path) -> None:
     """Remove a file if it is there. Not synced: whoever removes must bear its return after a power loss."""
     _step(lambda: path.unlink(missing_ok=True))
+
+
+def clear(folder: Path, pattern: str = TEMPORARY) -> None:
+    """Remove the files and folders that writers which died have left; nobody else may write there meanwhile."""
+    for left in sorted(folder.glob(pattern)):
+        if left.is_dir():
+            _step(partial(shutil.rmtree, left))
+        else:
+            remove(left)
 
 
 def cut(path: Path, n_bytes: int) -> None:

@@ -1,6 +1,7 @@
 """Approximate search: what it finds has exact scores, it finds most, and it says when its index is old."""
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -66,6 +67,18 @@ def test_the_verb_says_that_it_is_approximate(cat: Path) -> None:
     assert done.exit_code == 0
     assert len(done.stdout.splitlines()) == 4
     assert "approximate: nearer ones may have been missed" in done.stderr
+
+
+def test_a_damaged_index_is_refused_and_made_again(cat: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approximate, "LEAST_ROWS", 1000)
+    before = catalogue.search(cat, "7", approximately=True)
+    (index,) = cat.glob("*.faiss")
+    for n_bytes in (index.stat().st_size // 2, 10, 0):
+        os.truncate(index, n_bytes)
+        with pytest.raises(DataError, match=r"got a damaged file\. Make it: earmark catalogue index"):
+            catalogue.search(cat, "7", approximately=True)
+    approximate.build(catalogue.load(cat), "track")
+    assert catalogue.search(cat, "7", approximately=True) == before
 
 
 def test_an_index_of_the_catalogue_before_is_refused(cat: Path, tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ def build(catalogue: Catalogue, level: Level) -> Path:
         index.add_with_ids(rows, numbers)
     path = _path(catalogue, level)
     older = [one for one in catalogue.folder.glob(f"{level}-*{SUFFIX}") if one != path]
-    durable.write_file(path, faiss.serialize_index(index).tobytes())
+    with durable.made(path) as unfinished:
+        faiss.write_index(index, str(unfinished))
     for one in older:
         durable.remove(one)
     return path
@@ -57,16 +58,17 @@ def candidates(
 ) -> Int[Array, " rows"]:
     """Return the numbers of the rows that are worth comparing with any of the queries, in order.
 
-    Raises DataError where there is no index, or one of the catalogue as it was before.
+    The index is mapped: only the cells that are looked into are read. Raises DataError where there is none, a damaged
+    one, or one of the catalogue as it was before.
     """
     faiss, path = _faiss(), _path(catalogue, level)
+    again = f"Make it: earmark catalogue index {catalogue.folder}{' --segments' * (level == 'segment')}"
     if not path.exists():
-        again = " --segments" * (level == "segment")
-        raise DataError(
-            f"'{catalogue.folder}' has no index of its {level}s as they are now. "
-            f"Make it: earmark catalogue index {catalogue.folder}{again}"
-        )
-    index = faiss.deserialize_index(np.frombuffer(path.read_bytes(), np.uint8))
+        raise DataError(f"'{catalogue.folder}' has no index of its {level}s as they are now. {again}")
+    try:
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
+    except RuntimeError as error:
+        raise DataError(f"Expected an index in '{path}', got a damaged file. {again}") from error
     index.nprobe = CELLS_LOOKED_INTO
     _, found = index.search(unit, k * COMPARED_EACH)
     numbers: Array = np.unique(found[found >= 0])

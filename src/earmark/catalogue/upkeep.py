@@ -160,8 +160,7 @@ def compact(folder: Path | str) -> Compaction:
             # The records go first: without them the rest means nothing.
             for suffix in (parts.RECORDS, parts.ROWS, parts.GONE, FILES):
                 durable.remove(part.stem.with_suffix(suffix))
-        for path in sorted(root.glob(durable.TEMPORARY)):
-            durable.remove(path)
+        durable.clear(root)
     return Compaction(len(catalogue.parts), len(reader.load(root).parts), tuple(dropped))
 
 

@@ -153,8 +153,7 @@ def _alone(folder: Path) -> Iterator[None]:
     durable.make_folder(folder)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in folder.glob(durable.TEMPORARY):
-            durable.remove(left)
+        durable.clear(folder)
         yield
 
 

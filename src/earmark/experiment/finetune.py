@@ -7,7 +7,6 @@ data.jsonl        every clip that was learned from or validated on: role, datase
 results.jsonl …   what any run has: tables, comparisons and pages read it
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -123,8 +122,7 @@ def _begin(folder: Path, asked: Asked, resume: bool) -> None:
         raise UserError(f"'{folder}' holds a fine-tuning of other settings, see {CONFIG}. Name another folder by -o.")
     elif not resume:
         raise UserError(f"'{folder}' holds this fine-tuning already. Go on with it by --resume, or name another by -o.")
-    for left in folder.rglob(durable.TEMPORARY):
-        shutil.rmtree(left) if left.is_dir() else durable.remove(left)
+    durable.clear(folder, f"**/{durable.TEMPORARY}")
 
 
 @dataclass

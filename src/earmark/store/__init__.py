@@ -198,7 +198,7 @@ class Store:
         with self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB):
             done = upkeep.merge_shards(self._folder, everything=everything)
             hashes.merge(self.root / "hashes")
-            upkeep.clear_leftovers(self.root)
+            durable.clear(self.root, f"*/{durable.TEMPORARY}")
         self.refresh()
         return done
 

@@ -145,12 +145,6 @@ def _remove(shard: Shard) -> None:
         durable.remove(path)
 
 
-def clear_leftovers(root: Path) -> None:
-    """Remove the temporary files of writers that died; nobody else may write meanwhile."""
-    for path in sorted(root.glob(f"*/{durable.TEMPORARY}")):
-        durable.remove(path)
-
-
 def _in_order(
     rows: dict[Shard, dict[str, Row]],
 ) -> Iterator[tuple[str, NDArray[np.float32], Mapping[str, object]]]:

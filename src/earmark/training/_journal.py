@@ -141,9 +141,7 @@ def held(folder: Path, what: str = "corpus", ours: Collection[str] = OURS) -> It
             )
         with (folder / LOCK).open("w") as lock:
             _wait(lock.fileno(), folder)
-            for left in folder.glob(durable.TEMPORARY):
-                if left.is_file():
-                    durable.remove(left)
+            durable.clear(folder)
             yield
     except OSError as error:
         raise UserError(
