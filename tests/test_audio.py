@@ -164,6 +164,17 @@ def test_a_wrong_file_is_named_with_its_reason(tmp_path: Path, kind: str, sample
         audio.read(path, sample_rate)
 
 
+@pytest.mark.parametrize("ending", [b"wav", b"mp3"])
+def test_a_name_that_is_no_text_is_an_error_of_that_file(tmp_path: Path, ending: bytes) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9." + ending)
+    soundfile.write(tmp_path / f"a.{ending.decode()}", 0.1 * np.ones(8000), 8000)
+    (tmp_path / f"a.{ending.decode()}").rename(path)
+    for read in (audio.read, audio.info):
+        with pytest.raises(AudioError) as caught:
+            read(path)
+        assert caught.value.reason == "its name is no text in UTF-8. Rename it."
+
+
 @pytest.mark.parametrize(
     ("start_s", "end_s", "reason"),
     [

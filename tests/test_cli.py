@@ -42,6 +42,32 @@ def test_a_bug_of_ours_ends_with_70_and_says_so() -> None:
     assert "This is a bug in earmark" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            "PermissionError(13, 'Permission denied', 'x')",
+            "Permission denied ('x'). Change who may write and read there",
+        ),
+        ("PermissionError('Permission denied (os error 13): x')", "Permission denied (os error 13): x. Change who may"),
+        ("FileExistsError(17, 'File exists', 'x')", "File exists ('x'). Name another place."),
+        ("NotADirectoryError(20, 'Not a directory', 'x')", "Not a directory ('x'). Name another place."),
+        ("IsADirectoryError(21, 'Is a directory', 'x')", "Is a directory ('x'). Name another place."),
+        ("OSError(30, 'Read-only file system', 'x')", "Read-only file system ('x'). Change who may"),
+    ],
+)
+def test_a_path_that_the_system_refuses_is_no_bug_of_ours(error: str, said: str) -> None:
+    code = (
+        "import earmark.cli as cli, earmark.doctor as doctor\n"
+        f"def refused(): raise {error}\n"
+        "doctor.examine = refused\ncli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "doctor"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"earmark: {said}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_interrupt_ends_with_130() -> None:
     code = (
         "import earmark.cli as cli, earmark.doctor as doctor\n"

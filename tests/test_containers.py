@@ -1,13 +1,17 @@
 """Laws of length: a file that was cut short is refused, and one that does not know its length is read to its end."""
 
+import io
 import itertools
 import re
 import struct
+import tracemalloc
 from pathlib import Path
 
 import librosa
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from earmark import audio, containers
 from earmark.errors import AudioError
@@ -164,3 +168,33 @@ def test_an_ogg_that_lacks_a_part_is_refused_although_its_end_is_there(tmp_path:
     path.write_bytes(b"".join(pages))
     with pytest.raises(AudioError, match="truncated or damaged"):
         audio.read(path)
+
+
+def test_of_a_file_under_another_head_only_what_is_asked_for_is_read(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.wav", sound(20 * RATE))
+    with_sizes(path, 0, 0)
+    with path.open("rb") as raw:
+        tracemalloc.start()
+        found = containers.with_riff_length(raw)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 100_000 < path.stat().st_size
+    assert found is not None
+    whole = bytearray(path.read_bytes())
+    whole[40:44] = b"\xff\xff\xff\xff"
+    assert found.read() == whole, "though what it was made of is closed"
+
+
+@given(st.binary(max_size=9), st.binary(max_size=20), st.data())
+def test_a_file_under_another_head_reads_as_if_it_lay_in_memory(
+    tmp_path_factory: pytest.TempPathFactory, head: bytes, content: bytes, data: st.DataObject
+) -> None:
+    path, start = tmp_path_factory.mktemp("headed") / "a", data.draw(st.integers(0, len(content)))
+    path.write_bytes(content)
+    with path.open("rb") as raw, containers.Headed(head, raw, start) as found:
+        held = io.BytesIO(head + content[start:])
+        for _ in range(5):
+            at, whence, n_bytes = data.draw(st.tuples(st.integers(0, 30), st.integers(0, 2), st.integers(0, 30)))
+            assert found.seek(at, whence) == held.seek(at, whence)
+            assert found.read(n_bytes) == held.read(n_bytes)
+            assert found.tell() == held.tell()

@@ -1,6 +1,7 @@
 """A saved probe says of files what it said of them in its run."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 import earmark
 from earmark import cli, places
-from earmark.catalogue import prediction
+from earmark.catalogue import prediction, recordings
 from earmark.errors import DataError, UserError
 from earmark.probes import calibration
 from earmark.runs import embeddings, predictions
@@ -186,6 +187,53 @@ def test_a_calibration_of_another_probe_is_refused(probe: Path, tmp_path: Path) 
     (probe / "calibration.json").write_text("[]")
     with pytest.raises(DataError, match="Expected a probe's calibration in"):
         earmark.predict([tmp_path / "audio"], probe)
+
+
+def test_one_path_is_a_path_and_no_list_of_letters(probe: Path, tmp_path: Path) -> None:
+    audio = str(sorted((tmp_path / "audio").rglob("*.wav"))[0])
+    expected = earmark.predict([audio], probe)
+    for one in (audio, Path(audio), iter([audio])):
+        found = earmark.predict(one, probe)
+        assert (found.paths, found.failures) == ((Path(audio),), ())
+        np.testing.assert_array_equal(found.scores, expected.scores)
+    assert earmark.embed(audio, "logmel+chroma").paths == (Path(audio),)
+    assert [one.path for one in recordings.of_files(audio).clips] == [Path(audio)]
+
+
+def test_an_accuracy_is_refused_where_the_calibration_is_set_aside_and_not_because_there_is_none(
+    probe: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"is one, but --raw \(is_calibrated=False\) sets its calibration aside"):
+        earmark.predict([tmp_path / "audio"], probe, accuracy=0.5, is_calibrated=False)
+
+
+def test_at_the_edge_a_label_is_not_there_also_in_float32() -> None:
+    card = SimpleNamespace(kind="multilabel", classes=("bass", "drums"))
+    scores = np.array([[0.6, 0.4]], np.float32)
+    assert 1 - float(scores[0, 1]) < 0.6
+    said = prediction.Said(scores, card, None, 0.6)  # type: ignore[arg-type]  # as much of a card as is read
+    assert said.is_unsure.tolist() == [[False, False]]
+    assert prediction.Said(scores, card, None, 0.601).is_unsure.all()  # type: ignore[arg-type]  # as above
+
+
+def test_names_of_files_act_on_no_terminal(probe: Path, tmp_path: Path) -> None:
+    shutil.copy(sorted((tmp_path / "audio").rglob("*.wav"))[0], tmp_path / "a\x1b[31m\nb.wav")
+    command = ["predict", str(probe), str(tmp_path / "a\x1b[31m\nb.wav")]
+    done = CliRunner().invoke(cli.app, command)
+    assert done.exit_code == 0, done.output
+    assert "a[U+001B][31m b.wav\t" in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+    told = json.loads(CliRunner().invoke(cli.app, [*command, "--json"]).stdout)
+    assert told["path"].endswith("a\x1b[31m\nb.wav")
+
+
+def test_a_file_whose_name_is_no_text_is_a_failure_and_the_others_are_heard(probe: Path, tmp_path: Path) -> None:
+    good = sorted((tmp_path / "audio").rglob("*.wav"))[0]
+    bad = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    shutil.copy(good, bad)
+    found = earmark.predict([bad, good], probe)
+    assert found.paths == (good,)
+    assert [one.reason for one in found.failures] == ["its name is no text in UTF-8. Rename it."]
 
 
 def test_labels_that_are_unsure_are_left_out_and_named() -> None:

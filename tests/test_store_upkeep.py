@@ -109,3 +109,13 @@ def test_compacting_merges_hashes_too(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("earmark.store.hashes.file_sha256", unreadable)
     again = Store(tmp_path / "store")
     assert [again.remember_hash(path) for path in paths] == [file_sha256(path) for path in paths]
+
+
+def test_a_key_that_rotted_in_an_index_is_told_and_compacted_away(tmp_path: Path) -> None:
+    for number in range(2):
+        fill(tmp_path, [number])
+    index = next(one for one in sorted((tmp_path / "embeddings").glob("*.jsonl")) if "provenance" not in one.name)
+    index.write_bytes(index.read_bytes().replace(b'"key":"k', b'"key":"%'))
+    assert any(f"{index}: passed over the line" in one for one in Store(tmp_path).verify())
+    Store(tmp_path).compact()
+    assert Store(tmp_path).verify() == []

@@ -40,6 +40,7 @@ METHODS: Mapping[str, str] = {
 UNPICKLING = {"pickle.load", "pickle.loads", "pickle.Unpickler", "_pickle.load", "_pickle.loads"}
 ALLOWED: Mapping[tuple[str, str], str] = {
     ("earmark.datasets._arrays", "pickle.Unpickler"): "knows the functions of arrays alone, and refuses every other",
+    ("earmark.catalogue.apart", "pickle.load"): "reads what a process and its parent write into their pipes",
     ("earmark.datasets._studio_render", "pickle.load"): "reads what its own parent process writes into its pipe",
     (
         "earmark.experiment.engines.parcel",

@@ -5,13 +5,14 @@ the length yet, fails to seek in such a FLAC, and guesses how long an MP3 withou
 """
 
 import json
+import os
 import re
 import struct
 from collections.abc import Iterator
-from io import BytesIO
+from io import RawIOBase
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 RAW, CORPUS = ".i16", "corpus.json"
 
@@ -39,6 +40,53 @@ class SampleChunk(NamedTuple):
     found: int
 
 
+class Headed(RawIOBase):
+    """Another head and then the rest of a file, which goes on at byte `start`; only what is asked for is read.
+
+    It lives on when the file that it was given is closed.
+    """
+
+    def __init__(self, head: bytes, raw: BinaryIO, start: int) -> None:
+        self._head, self._start, self._position = head, start, 0
+        self._descriptor = os.dup(raw.fileno())
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a byte, and return which that is."""
+        size = len(self._head) + os.fstat(self._descriptor).st_size - self._start
+        self._position = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: size}[whence])
+        return self._position
+
+    def tell(self) -> int:
+        """Return the byte that is read next."""
+        return self._position
+
+    def readinto(self, room: Any) -> int:
+        """Fill what is given as far as there are bytes, and return how many they were."""
+        wanted = memoryview(room).cast("B")
+        of_head = self._head[self._position : self._position + len(wanted)]
+        wanted[: len(of_head)] = of_head
+        n_read = len(of_head)
+        if n_read < len(wanted):
+            at = self._start + self._position + n_read - len(self._head)
+            n_read += os.preadv(self._descriptor, [wanted[n_read:]], at)
+        self._position += n_read
+        return n_read
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
 class MpegLengthTag(NamedTuple):
     """An MPEG frame that says how many frames follow, to be put before the one at byte `first`."""
 
@@ -48,11 +96,10 @@ class MpegLengthTag(NamedTuple):
     frame_samples: int
     most_frames: int
 
-    def before(self, raw: BinaryIO, n_frames: int) -> BytesIO:
+    def before(self, raw: BinaryIO, n_frames: int) -> Headed:
         """Return the file with the tag in front, saying `n_frames`."""
-        raw.seek(self.first)
         tag = self.head + b"Info" + struct.pack(">II", 1, n_frames)
-        return BytesIO(tag.ljust(self.n_bytes, b"\0") + raw.read())
+        return Headed(tag.ljust(self.n_bytes, b"\0"), raw, self.first)
 
 
 def raw_form(path: Path) -> dict[str, object]:
@@ -81,7 +128,7 @@ def what_libsndfile_missed(log: str) -> str:
     return _lack(int(lacking[1]), int(lacking[2])) if lacking else ""
 
 
-def with_riff_length(raw: BinaryIO) -> BytesIO | None:
+def with_riff_length(raw: BinaryIO) -> Headed | None:
     """Return a WAV whose writer left its lengths 0 with "unknown" in their place; None for any other file."""
     raw.seek(0)
     magic, riff_length = raw.read(4), raw.read(4)
@@ -89,9 +136,8 @@ def with_riff_length(raw: BinaryIO) -> BytesIO | None:
     if chunk is None or chunk.declared or riff_length not in (b"\0\0\0\0", b"\xff\xff\xff\xff"):
         return None
     raw.seek(0)
-    whole = bytearray(raw.read())
-    whole[chunk.position - 4 : chunk.position] = b"\xff\xff\xff\xff"
-    return BytesIO(whole)
+    head = raw.read(chunk.position - 4) + b"\xff\xff\xff\xff"
+    return Headed(head, raw, chunk.position)
 
 
 def lacks_flac_length(raw: BinaryIO) -> bool:
@@ -101,12 +147,12 @@ def lacks_flac_length(raw: BinaryIO) -> bool:
     return head[:4] == b"fLaC" and len(head) == 26 and not _flac_samples(head)
 
 
-def with_flac_length(raw: BinaryIO, n_samples: int) -> BytesIO:
+def with_flac_length(raw: BinaryIO, n_samples: int) -> Headed:
     """Return a FLAC with its number of samples per channel filled in (36 bits of its STREAMINFO block)."""
     raw.seek(0)
-    whole = bytearray(raw.read())
-    whole[21:26] = (int.from_bytes(whole[21:26], "big") >> 36 << 36 | n_samples).to_bytes(5, "big")
-    return BytesIO(whole)
+    head = bytearray(raw.read(26))
+    head[21:26] = (int.from_bytes(head[21:26], "big") >> 36 << 36 | n_samples).to_bytes(5, "big")
+    return Headed(bytes(head), raw, len(head))
 
 
 def mpeg_length_tag(raw: BinaryIO) -> MpegLengthTag | None:

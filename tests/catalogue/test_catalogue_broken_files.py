@@ -154,6 +154,16 @@ def test_a_file_too_long_to_be_heard_whole_says_what_to_do(tmp_path: Path, monke
     assert catalogue.add(tmp_path / "cut", [path], NETWORK, segment_s=0.2).n_heard == 1
 
 
+def test_of_a_long_file_a_short_region_is_heard_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sounding(tmp_path / "a.wav", 1, 1.0)
+    monkeypatch.setattr("earmark.catalogue.hearing.LOOKED_INTO_BYTES", 10)
+    monkeypatch.setattr("earmark.catalogue.hearing.LONGEST_WHOLE_S", 0.5)
+    (tmp_path / "m.csv").write_text("path,id,start_s,end_s\na.wav,x,0.3,0.7\na.wav,y,0.1,0.9\n")
+    done = catalogue.add(tmp_path / "cat", [tmp_path / "m.csv"], NETWORK)
+    assert done.n_heard == 1
+    assert [(one.id, one.state) for one in done.failures] == [("y", "too long")]
+
+
 @pytest.mark.slow
 def test_a_file_that_ends_the_process_that_hears_it_is_one_failure_and_no_more(tmp_path: Path) -> None:
     folder = tmp_path / "music"

@@ -23,7 +23,8 @@ pytest.importorskip("faiss", reason="no faiss")
 def put(root: Path, turn: int, first: int, rows: np.ndarray) -> None:
     writer = Writer(root, DIM, turn)
     for number, row in enumerate(rows, first):
-        entry = Entry(f"{number * 2**97:032x}", f"/m/{number}", f"{number}", "/m", None, None, "", 1, 1, 1.0)
+        told = json.dumps({"of": "few" if number % 1000 == 5 else "half" if number % 2 else "others"})
+        entry = Entry(f"{number * 2**97:032x}", f"/m/{number}", f"{number}", "/m", None, None, "", 1, 1, 1.0, told)
         writer.put(entry, Track(entry, row[None], ((0.0, 1.0),), (True,)))
     writer.flush()
 
@@ -60,6 +61,29 @@ def test_most_of_the_nearest_are_found_and_their_scores_are_exact(cat: Path) -> 
         scores = dict(zip(every.tracks[query].tolist(), every.scores[query].tolist(), strict=True))
         expected = [scores[track] for track in found.tracks[query].tolist()]
         np.testing.assert_allclose(found.scores[query], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("label", "n"), [("few", 3), ("half", 1497)])
+def test_what_few_rows_fulfil_is_found_too(cat: Path, label: str, n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approximate, "CELLS_LOOKED_INTO", 1)
+    exact = catalogue.search(cat, "8", 3, where=[f"of={label}"])
+    found = catalogue.search(cat, "8", 3, where=[f"of={label}"], approximately=True)
+    assert [hit.labels for hit in found.hits] == [{"of": label}] * 3
+    assert found.n_searched <= 4 * approximate.COMPARED_EACH < exact.n_searched == n or found.n_searched == n == 3
+    assert found.hits == exact.hits or label == "half"
+
+
+def test_what_is_allowed_may_lie_in_other_cells_than_what_is_near(cat: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approximate, "CELLS_LOOKED_INTO", 1)
+    monkeypatch.setattr(approximate, "COMPARED_EACH", 1)
+    opened = catalogue.load(cat)
+    query = next(iter(opened.blocks())).rows.reshape(-1, DIM)[:1]
+    scores = searching.nearest(opened, query, N)
+    far = np.zeros(N, bool)
+    far[scores.tracks[0, -10:]] = True
+    found = searching.nearest(opened, query, 5, "track", far, approximately=True)
+    assert np.isfinite(found.scores).all()
+    assert far[found.tracks].all()
 
 
 def test_the_verb_says_that_it_is_approximate(cat: Path) -> None:

@@ -108,6 +108,8 @@ def test_conditions_and_times_leave_out_what_does_not_fulfil_them(tmp_path: Path
     [
         ("genre", "Expected a condition such as genre=rock"),
         ("bpm>fast", "Expected a number behind >, got 'fast'"),
+        ("genre==rock", r"Expected one of = != < <= > >=, got '==' in 'genre==rock'\. Write 'genre=rock'"),
+        ("genre=>rock", "got '=>' in 'genre=>rock'. Write 'genre>=rock'"),
         ("gender=rock", "Unknown label 'gender'. Did you mean 'genre'"),
     ],
 )
@@ -192,3 +194,26 @@ def test_rows_are_checked_against_what_was_written(tmp_path: Path) -> None:
     assert len(done.dropped) == 1
     assert catalogue.load(cat).n_tracks == 19
     assert catalogue.verify(cat) == [f"{done.dropped[0]}: its rows are not there (harmless: the next add hears it)"]
+
+
+def test_a_value_may_begin_with_a_sign_behind_a_space() -> None:
+    assert conditions.read("genre= <unknown>") == ("genre", "=", "<unknown>")
+
+
+def test_of_several_files_of_one_content_the_one_that_fulfils_the_conditions_is_shown(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        sounding(tmp_path / f"{name}.wav", 1)
+    sounding(tmp_path / "query.wav", 2)
+    (tmp_path / "m.csv").write_text("path,genre\na.wav,jazz\nb.wav,rock\n")
+    catalogue.add(tmp_path / "cat", [tmp_path / "m.csv"], NETWORK)
+    for genre, name in (("jazz", "a.wav"), ("rock", "b.wav")):
+        (hit,) = catalogue.search(tmp_path / "cat", tmp_path / "query.wav", where=[f"genre={genre}"]).hits
+        assert (hit.id, Path(hit.path).name, hit.labels) == (name, name, {"genre": genre})
+        assert [Path(path).name for path in hit.paths] == ["a.wav", "b.wav"]
+
+
+def test_more_tracks_than_there_are_take_no_room(tmp_path: Path) -> None:
+    opened = catalogue.load(made(tmp_path / "c", 5, 2, 1))
+    found = searching.nearest(opened, np.ones((1, DIM), np.float32), 10**9)
+    assert found.scores.shape[1] <= sum(len(part.records) for part in opened.parts)
+    assert len(set(found.tracks[found.tracks >= 0].tolist())) == 5

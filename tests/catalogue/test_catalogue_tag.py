@@ -1,6 +1,8 @@
 """A saved probe says of a catalogue what it says of the files, and refuses embeddings that are not its own."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +107,44 @@ def test_embeddings_of_other_weights_are_refused_also_where_the_probe_has_travel
     (probe / "card.json").write_text(json.dumps(card))
     with pytest.raises(DataError, match=r"was fitted on 'logmel' of version 1, weights abababababab; here"):
         tagging.tag(tmp_path / "cat", probe)
+
+
+def test_a_probe_of_segments_takes_none_of_another_length_also_one_by_one(tones: Path, tmp_path: Path) -> None:
+    probe = probe_of(tmp_path, "{name: logmel, segment_s: 0.2}", "prediction")
+    catalogue.add(tmp_path / "cat", [tones], "logmel", segment_s=0.25, segment_hop_s=0.2)
+    with pytest.raises(DataError, match=r"segments \(length, hop in s\) \(0\.2, None\) there, \(0\.25, 0\.2\) here"):
+        tagging.tag(tmp_path / "cat", probe, level="segment")
+
+
+def test_names_act_on_no_terminal_and_are_formulas_in_no_spreadsheet(tones: Path, tmp_path: Path) -> None:
+    probe = probe_of(tmp_path, "{name: logmel}")
+    names = ("=HYPERLINK(1).wav", "a\x1b[31mb.wav")
+    for name in names:
+        shutil.copy(sorted(tones.rglob("*.wav"))[0], tmp_path / name)
+    catalogue.add(tmp_path / "cat", [tmp_path / name for name in names], "logmel")
+    tags = tagging.tag(tmp_path / "cat", probe)
+    tags.write(tmp_path / "tags.csv")
+    tags.write(tmp_path / "tags.parquet")
+    found = {
+        ending: pl.read_csv(tmp_path / "tags.csv") if ending == "csv" else pl.read_parquet(tmp_path / "tags.parquet")
+        for ending in ("csv", "parquet")
+    }
+    assert set(found["csv"]["id"]) == {"'=HYPERLINK(1).wav", "a[U+001B][31mb.wav"}
+    assert set(found["parquet"]["id"]) == set(names)
+    assert found["csv"].columns == found["parquet"].columns
+    done = CliRunner().invoke(cli.app, ["catalogue", "tag", str(tmp_path / "cat"), "--probe", str(probe)])
+    assert "a[U+001B][31mb.wav\t" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_heads_of_columns_are_no_formulas_either(tones: Path, tmp_path: Path) -> None:
+    probe = probe_of(tmp_path, "{name: logmel}")
+    catalogue.add(tmp_path / "cat", [tones], "logmel")
+    tags = tagging.tag(tmp_path / "cat", probe)
+    classes = ("lo\x1bw", *tags.saved.card.classes[1:])
+    odd = replace(tags, saved=replace(tags.saved, card=replace(tags.saved.card, classes=classes)))
+    odd.write(tmp_path / "tags.csv")
+    assert "score:lo[U+001B]w" in pl.read_csv(tmp_path / "tags.csv").columns
 
 
 def test_a_probe_of_frames_is_refused(tones: Path, tmp_path: Path) -> None:

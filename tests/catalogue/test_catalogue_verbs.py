@@ -142,12 +142,27 @@ def test_an_export_has_the_rows_and_what_they_are_of(cat: Path, tmp_path: Path, 
         (("add", "CAT"), "Nothing to add: give a folder of audio"),
         (("info", "nowhere"), "Expected a catalogue, a folder with catalogue.json in it"),
         (("search", "CAT", "x", "--between", "3"), "expected --between such as 30-60, got '3'"),
+        (("add", "new", "music", "-r", NETWORK, "--segment", "nan"), "Expected seconds above 0 for --segment, got nan"),
+        (("add", "new", "music", "-r", NETWORK, "--segment", "inf"), "Expected seconds above 0 for --segment, got inf"),
+        (("add", "new", "music", "-r", NETWORK, "--segment", "1", "--hop", "nan"), "above 0 for --hop, got nan"),
+        (("add", "CAT", "music", "--jobs", "-3"), "should be greater than or equal to 0"),
+        (("add", "CAT", "music", "--plan", "--jobs", "-2"), "should be greater than or equal to 0"),
     ],
 )
 def test_a_mistake_is_one_message(arguments: tuple[str, ...], message: str, cat: Path) -> None:
     _, said, remarks = verb(*(str(cat) if one == "CAT" else one for one in arguments))
     assert message in " ".join(remarks.replace("│", " ").split())
     assert said == ""
+
+
+def test_what_a_file_calls_itself_acts_on_no_terminal(tmp_path: Path) -> None:
+    sounding(tmp_path / "a.wav", 1)
+    sounding(tmp_path / "query.wav", 2)
+    (tmp_path / "m.csv").write_text("path,id,genre\na.wav,\x1b[31mred\u202e,\x1b]0;title\x07\n")
+    assert verb("add", tmp_path / "cat", tmp_path / "m.csv", "-r", NETWORK, "--jobs", "1")[0] == 0
+    said = verb("search", tmp_path / "cat", tmp_path / "query.wav")[1]
+    assert "[U+001B][31mred[U+202E]" in "".join(said.split())
+    assert not {"\x1b", "\x07", "\u202e"} & set(said)
 
 
 def test_times_are_two_numbers() -> None:

@@ -143,6 +143,7 @@ def test_a_folder_with_one_manifest_stands_for_it(tmp_path: Path) -> None:
         ("path,x:number\na.wav,1\nb.wav,nan\n", 3, "expected a finite number, got 'nan'"),
         ("path,x\na.wav,1|2\nb.wav,1|2|3\n", 3, "expected 2 numbers as in the lines above, got 3"),
         ("path\nx.wav\ny.wav\n", 2, "none of the 2 audio files exist"),
+        ("path\na.wav\nb\0.wav\n", 3, "expected a path without the character NUL in 'path', got 'b"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path: Path, text: str, line: int, said: str) -> None:
@@ -160,6 +161,10 @@ def test_a_wrong_line_is_named(tmp_path: Path, text: str, line: int, said: str) 
         ('{"path": "a.wav", "live": true}\n', "songs.jsonl:1: 'live': expected one class name"),
         ('{"path": "a.wav", "tags": ["a", null]}\n', "songs.jsonl:1: 'tags': expected class names"),
         ('{"path": 3}\n', "songs.jsonl:1: expected the path of an audio file in 'path', got 3"),
+        ('{"path": "a.wav", "genre": "a\\ud800"}\n', "songs.jsonl:1: expected text, got half of a character, \\ud800"),
+        ('{"path": "a.wav", "x": {"\\uDFFF": 1}}\n', "songs.jsonl:1: expected text, got half of a character, \\udfff"),
+        ('{"path": "a.wav"}\n{"path": "\\ud83d.wav"}\n', "songs.jsonl:2: expected text, got half of a character"),
+        ('{"path": "a\\u0000.wav"}\n', "songs.jsonl:1: expected a path without the character NUL in 'path', got 'a"),
     ],
 )
 def test_a_wrong_json_line_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -182,6 +187,11 @@ def test_a_wrong_manifest_is_named(tmp_path: Path, text: str, said: str) -> None
     with pytest.raises(DataError, match=r"songs\.csv") as caught:
         loaded(tmp_path, text)
     assert said in str(caught.value)
+
+
+def test_a_character_that_json_writes_in_two_halves_is_one(tmp_path: Path) -> None:
+    dataset = loaded(tmp_path, '{"path": "a.wav", "genre": "\\uD83D\\uDE00"}\n', "songs.jsonl")
+    assert targets(dataset, "genre") == ["\U0001f600"]
 
 
 def test_other_files_and_other_encodings_are_refused(tmp_path: Path) -> None:

@@ -93,6 +93,10 @@ def test_the_job_of_a_killed_worker_is_done_by_another(engine: Engine, tmp_path:
     assert not list(home.glob("engines/*")), "answered jobs leave nothing"
 
 
+def test_many_jobs_that_each_kill_one_worker_are_all_done(engine: Engine) -> None:
+    assert sorted(engine.map(range(5), errands.die_each_once)) == [0, 1, 2, 3, 4]
+
+
 def test_a_job_that_kills_every_worker_is_given_up(engine: Engine) -> None:
     with pytest.raises(UserError, match="killed 3 times"):
         list(engine.map(range(4), errands.die_always))

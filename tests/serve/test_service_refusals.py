@@ -1,26 +1,37 @@
 """What the service refuses before any worker is asked: to start unguarded, and to keep what there is no room for."""
 
 import asyncio
+import errno
 import json
+import math
+import os
+import signal
 import tempfile
+import time
 from collections.abc import Callable
+from multiprocessing import popen_spawn_posix
 from pathlib import Path
 from typing import IO, cast
 
 import pytest
 from starlette.types import Message
+from typer.testing import CliRunner
 
-from earmark.errors import UserError
+from earmark import catalogue, cli
+from earmark.errors import DataError, MissingPart, UserError
 from earmark.serve import start
+from earmark.serve.answering import Loaded
 from earmark.serve.gate import Gate
 from earmark.serve.limits import Limits
 from earmark.serve.offer import Offer
 from earmark.serve.service import service
 from earmark.serve.worker import Worker
+from tests.serve import moody
+from tests.serve.served import tone
 
 
-def asked(folder: Path, body: bytes) -> tuple[int, str]:
-    """Return the status, and the word for what was wrong, of an upload to a service whose workers nobody reaches."""
+def asked(folder: Path, body: bytes, form: bytes = b"audio/wav", worker: Worker | None = None) -> tuple[int, str]:
+    """Return the status, and the word for what was wrong, of an upload to a service of one worker; None: of none."""
     said = list[Message]()
 
     async def receive() -> Message:
@@ -30,10 +41,10 @@ def asked(folder: Path, body: bytes) -> tuple[int, str]:
         said.append(message)
 
     async def ask() -> None:
-        gate = Gate([cast(Worker, None)], Limits())
+        gate = Gate([cast(Worker, worker)], Limits())
         about = {"method": "POST", "path": "/embed", "raw_path": b"/embed", "query_string": b"", "root_path": ""}
         await service(gate, folder, None)(
-            {"type": "http", "headers": [(b"host", b"localhost")], **about}, receive, send
+            {"type": "http", "headers": [(b"host", b"localhost"), (b"content-type", form)], **about}, receive, send
         )
 
     asyncio.run(ask())
@@ -81,5 +92,66 @@ def test_an_offer_of_nothing_or_of_two_probes_of_one_name_is_refused() -> None:
         Offer()
     with pytest.raises(UserError, match="Expected probes whose folders differ in name, got a, a"):
         Offer(probes=("x/a", "y/a"))
-    with pytest.raises(UserError, match="Expected limits above 0; got work_s 0"):
-        Limits(work_s=0)
+
+
+@pytest.mark.parametrize("name", ["work_s", "duration_s", "upload_s"])
+@pytest.mark.parametrize("value", [0.0, -1.0, math.inf, math.nan])
+def test_limits_are_finite_and_above_0(name: str, value: float) -> None:
+    with pytest.raises(UserError, match=f"Expected finite limits above 0 .*; got {name} {value}"):
+        Limits(**{name: value})  # type: ignore[arg-type]  # of that name
+
+
+def test_half_a_second_of_work_is_a_limit_and_more_than_a_day_is_none() -> None:
+    assert Limits(work_s=0.5, waiting=0).at_once == 1
+    with pytest.raises(UserError, match="work_s is at most 86,400"):
+        Limits(work_s=1e9)
+    with pytest.raises(UserError, match="got waiting -1"):
+        Limits(waiting=-1)
+
+
+@pytest.mark.parametrize("upload_mb", ["nan", "inf", "-1", "0"])
+def test_the_largest_upload_is_a_number_above_0(upload_mb: str) -> None:
+    done = CliRunner().invoke(cli.app, ["serve", "-r", "logmel", "--upload-mb", upload_mb])
+    assert isinstance(done.exception, UserError)
+    assert "Expected --upload-mb above 0" in str(done.exception)
+
+
+def test_a_form_whose_text_would_take_minutes_to_read_is_refused_at_once(tmp_path: Path) -> None:
+    text = b"x" * 500_000 + b"-" + b"a" * 499_990  # of this charset the time is that of its square
+    body = b'--XX\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + text + b"\r\n--XX--\r\n"
+    started = time.monotonic()
+    assert asked(tmp_path, body, b"multipart/form-data; boundary=XX; charset=punycode") == (400, "bad_form")
+    assert time.monotonic() - started < 2
+
+
+def test_a_worker_whose_process_could_not_be_started_is_started_for_the_next_upload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "upload").write_bytes(tone(moody.USUAL))
+    worker = Worker(Offer(moody.NAME), Limits())
+    try:
+        worker.wait()
+        os.kill(worker.pid, signal.SIGKILL)
+        with monkeypatch.context() as patch:
+            patch.setattr(popen_spawn_posix.Popen, "_launch", no_process)
+            with pytest.raises(MissingPart, match="could not be started: Resource temporarily unavailable"):
+                worker.ask("embed", tmp_path / "upload", {})
+            open_before = len([*Path("/proc/self/fd").iterdir()])
+            assert asked(tmp_path, tone(moody.USUAL), worker=worker) == (503, "no_worker")
+            assert len([*Path("/proc/self/fd").iterdir()]) <= open_before
+        assert "a worker's process could not be started" in caplog.text
+        assert worker.ask("embed", tmp_path / "upload", {}).status == 200
+    finally:
+        worker.close()
+
+
+def no_process(*_: object) -> None:
+    raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+
+def test_where_the_catalogue_lies_is_told_to_nobody(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(tone(moody.USUAL))
+    store = catalogue.add(tmp_path / "music.cat", [tmp_path / "a.wav"], "logmel").folder
+    loaded = Loaded(Offer(catalogue=str(store)), Limits())
+    said = loaded.reason(DataError(f"'{store}/rows.bin' is damaged, not '{tmp_path / 'upload'}'."), tmp_path / "upload")
+    assert said == "'the catalogue/rows.bin' is damaged, not 'the upload'."

@@ -65,6 +65,7 @@ class File(soundfile.SoundFile):  # type: ignore[misc] # soundfile publishes no 
 def opened(path: Path) -> File:
     """Open a file whose `frames` can be trusted, or raise an AudioError that says why there is none."""
     try:
+        str(path).encode()  # libsndfile cannot open another by name, and of what is mended no table could hold it
         with path.open("rb") as raw:
             if not (head := raw.read(4)):
                 raise AudioError(path, "expected audio, got an empty file (0 bytes).")
@@ -72,6 +73,8 @@ def opened(path: Path) -> File:
             file = File(path, **form) if form else File(_mended(path, raw, head) or path)
     except FileNotFoundError as error:
         raise AudioError(path, "no such file.") from error
+    except UnicodeEncodeError as error:
+        raise AudioError(path, "its name is no text in UTF-8. Rename it.") from error
     except OSError as error:
         raise AudioError(path, f"cannot be opened ({error.strerror}).") from error
     except Undecodable as error:
@@ -109,7 +112,7 @@ def truncated(path: Path, detail: str) -> AudioError:
     return AudioError(path, f"truncated or damaged: {detail}. Fetch or export the file again.")
 
 
-def _mended(path: Path, raw: BinaryIO, head: bytes) -> BinaryIO | int | None:
+def _mended(path: Path, raw: BinaryIO, head: bytes) -> containers.Headed | int | None:
     """Return what libsndfile shall read in place of the path, or None where the path will do."""
     if path.suffix.lower() in NEEDS_FFMPEG:
         return _by_ffmpeg(path)
@@ -123,7 +126,7 @@ def _mended(path: Path, raw: BinaryIO, head: bytes) -> BinaryIO | int | None:
     return containers.with_riff_length(raw)
 
 
-def _count(source: Path | BinaryIO) -> int:
+def _count(source: Path | containers.Headed) -> int:
     """Return how many samples per channel a file holds, by decoding it."""
     with File(source) as file:
         return sum(iter(lambda: len(file.read(COUNTED_FRAMES, dtype="float32", always_2d=True)), 0))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earmark.catalogue import finding, form, planning, reader, upkeep
+from earmark.catalogue.embedding import Paths
 from earmark.catalogue.finding import Todo
 from earmark.catalogue.form import Form, Keeps, Wish
 from earmark.catalogue.listing import Entry
@@ -74,7 +75,7 @@ class Added:
 
 def add(
     folder: Path | str,
-    sources: Sequence[Path | str] = (),
+    sources: Paths = (),
     representation: str | None = None,
     *,
     layers: Sequence[int] | None = None,
@@ -99,18 +100,20 @@ def add(
     sources no longer have. `jobs` processes of one thread each change no number. `tell` is given what it will take,
     from a short timing, before a large `add` begins.
     """
-    root, given = Path(folder), tuple(map(Path, sources))
+    root, given = Path(folder), finding.given(sources)
     if not given and not retry:
         raise UserError(
             "Nothing to add: give a folder of audio, a manifest or files; or try what failed again (--retry)."
         )
+    if jobs < 1:
+        raise UserError(f"Expected one process or more (jobs), got {jobs}.")
     how = form.open_or_make(root, Wish(representation, layers, pool, segment_s, segment_hop_s, keeps))
     choice = engines.choice_of(engine)
     where = devices.choose(device, elsewhere=choice.is_elsewhere)
     how.require_here(one_pass.representation(how.representation, devices.CPU if choice.is_elsewhere else where))
     with upkeep.locked(root, fcntl.LOCK_SH):
         catalogue = reader.load(root)
-        what = finding.todo(catalogue, given, retry=retry)
+        what = finding.todo(catalogue, given, retry=retry, prune=prune)
         if tell is not None and len(what.files) >= planning.TOLD_FROM:
             tell(planning.estimated(how, what, jobs))
         shards = _shards(root, how, catalogue.next_turn, where, what, jobs)
@@ -123,7 +126,8 @@ def add(
                 shown.advance(one.n_files, one.audio_s)
                 done.append(one)
     settled = upkeep.settle(root, what.removed, prune)
-    return _summed(root, how, what, done, settled)
+    told = {finding.source_of(one) for one in given}
+    return _summed(root, how, what, done, settled, [one for one in settled.failures if not told or one.source in told])
 
 
 def _shards(root: Path, how: Form, turn: int, device: str, what: Todo, jobs: int) -> list[Shard]:
@@ -135,7 +139,9 @@ def _shards(root: Path, how: Form, turn: int, device: str, what: Todo, jobs: int
     return shards
 
 
-def _summed(root: Path, how: Form, what: Todo, done: Sequence[Done], settled: upkeep.Settled) -> Added:
+def _summed(
+    root: Path, how: Form, what: Todo, done: Sequence[Done], settled: upkeep.Settled, failures: Sequence[Entry]
+) -> Added:
     workers = dict[str, Speed]()
     for one in done:
         was = workers.get(one.worker, Speed())
@@ -152,6 +158,6 @@ def _summed(root: Path, how: Form, what: Todo, done: Sequence[Done], settled: up
         pruned=settled.pruned,
         n_other=what.n_other,
         audio_s=sum(one.audio_s for one in done),
-        failures=settled.failures,
+        failures=tuple(failures),
         workers=workers,
     )

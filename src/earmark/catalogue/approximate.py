@@ -54,10 +54,15 @@ def build(catalogue: Catalogue, level: Level) -> Path:
 
 
 def candidates(
-    catalogue: Catalogue, unit: Float32[Array, "queries width"], k: int, level: Level
+    catalogue: Catalogue,
+    unit: Float32[Array, "queries width"],
+    k: int,
+    level: Level,
+    allowed: Int[Array, " rows"] | None = None,
 ) -> Int[Array, " rows"]:
     """Return the numbers of the rows that are worth comparing with any of the queries, in order.
 
+    `allowed`: the numbers of those that may be found; all of them, where they are no more than would be compared.
     The index is mapped: only the cells that are looked into are read. Raises DataError where there is none, a damaged
     one, or one of the catalogue as it was before.
     """
@@ -69,8 +74,16 @@ def candidates(
         index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
     except RuntimeError as error:
         raise DataError(f"Expected an index in '{path}', got a damaged file. {again}") from error
-    index.nprobe = CELLS_LOOKED_INTO
-    _, found = index.search(unit, k * COMPARED_EACH)
+    n_compared = min(k * COMPARED_EACH, index.ntotal)
+    if allowed is not None and len(allowed) <= n_compared:
+        return allowed
+    selector = None if allowed is None else faiss.IDSelectorBatch(allowed)
+    how = faiss.SearchParametersIVF(sel=selector, nprobe=CELLS_LOOKED_INTO)
+    _, found = index.search(unit, n_compared, params=how)
+    if allowed is not None and (found[:, k - 1] < 0).any():
+        # What is allowed lies elsewhere than what is near: all cells.
+        how.nprobe = index.nlist
+        _, found = index.search(unit, n_compared, params=how)
     numbers: Array = np.unique(found[found >= 0])
     return numbers
 

@@ -20,7 +20,9 @@ from earmark.catalogue.listing import HEARD
 from earmark.catalogue.reader import Catalogue
 from earmark.errors import UnknownName, UserError
 
-_WRITTEN = re.compile(r"\s*([^=!<>]+?)\s*(!=|<=|>=|=|<|>)\s*(.+?)\s*")
+_WRITTEN = re.compile(r"\s*([^=!<>]+?)\s*([=!<>]+)\s*(.+?)\s*")
+MEANT = {"==": "=", "=>": ">=", "=<": "<=", "<>": "!=", "=!": "!=", "!==": "!="}
+"""Signs of other languages, and ours."""
 ORDERS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -53,9 +55,20 @@ def read(text: str) -> Condition:
     if not (found := _WRITTEN.fullmatch(text)):
         raise UserError(f"Expected a condition such as genre=rock, bpm>=120 or mood!=calm, got '{text}'.")
     condition = Condition(*found.groups())
+    if condition.sign not in ("=", "!=", *ORDERS):
+        meant = f"{condition.label}{MEANT.get(condition.sign, '=')}{condition.value}"
+        raise UserError(
+            f"Expected one of = != < <= > >=, got '{condition.sign}' in '{text}'. Write '{meant}'; put a space before "
+            "a value that begins with such a sign."
+        )
     if condition.sign in ORDERS and _number(condition.value) is None:
         raise UserError(f"Expected a number behind {condition.sign}, got '{condition.value}' in '{text}'.")
     return condition
+
+
+def fulfils(where: Sequence[str], labels: str) -> bool:
+    """Return whether the labels of a file, as its line has them, fulfil all conditions."""
+    return all(one.holds(listing.labels_of(labels)) for one in map(read, where))
 
 
 def allowed(catalogue: Catalogue, where: Sequence[str]) -> Bool[np.ndarray, " tracks"]:

@@ -15,6 +15,9 @@ from earmark.representations import base, joined
 from earmark.representations.base import Representation
 from earmark.representations.embed import STATISTICS, clip_embedding
 
+Paths = Iterable[Path | str] | Path | str
+"""Files and folders of them; one may stand alone."""
+
 
 @dataclass(frozen=True)
 class Embedded:
@@ -32,7 +35,7 @@ class Embedded:
 
 
 def embed(
-    paths: Sequence[Path | str],
+    paths: Paths,
     representation: str,
     *,
     layers: Sequence[int] | None = None,
@@ -41,7 +44,8 @@ def embed(
 ) -> Embedded:
     """Embed audio files by a named representation: mean and standard deviation over all frames of each file.
 
-    A folder stands for the audio files in it and below it, by name, without what is hidden. `layers` None: all.
+    One path may stand alone; a folder stands for the audio files in it and below it, by name, without what is hidden.
+    `layers` None: all.
     `segment_s` None: each file is one segment; `segment_hop_s` None: segments do not overlap.
     The parts of a joined name (`a+b`) each hear the audio at their own rate and stand side by side along dim; one
     with a single layer stands beside every layer of the others.
@@ -53,19 +57,20 @@ def embed(
     parts = [base.load(name) for name in names]
     deep = [part.card for part in parts if part.card.layers > 1] or [parts[0].card]
     wanted = _layers(min(deep, key=lambda card: card.layers), layers)
-    found = [_by(part, paths, wanted if part.card in deep else (0,), segment_s, segment_hop_s) for part in parts]
+    files = tuple(files_of(paths))
+    found = [_by(part, files, wanted if part.card in deep else (0,), segment_s, segment_hop_s) for part in parts]
     return found[0] if len(found) == 1 else _side_by_side(representation, found, wanted)
 
 
 def _by(
     network: Representation,
-    paths: Sequence[Path | str],
+    files: Sequence[Path],
     wanted: tuple[int, ...],
     segment_s: float | None,
     segment_hop_s: float | None,
 ) -> Embedded:
     kept, vectors, failures = [], [], []
-    for path in files_of(map(Path, paths)):
+    for path in files:
         try:
             samples = audio.read(path, network.card.sample_rate).samples
             vectors.append(clip_embedding(network, samples, wanted, segment_s, segment_hop_s))
@@ -98,9 +103,9 @@ def _layers(card: Card, layers: Sequence[int] | None) -> tuple[int, ...]:
     return wanted
 
 
-def files_of(paths: Iterable[Path]) -> Iterator[Path]:
+def files_of(paths: Paths) -> Iterator[Path]:
     """Yield files, and in place of a folder the audio files in it and below it, by name, without what is hidden."""
-    for path in paths:
+    for path in map(Path, (paths,) if isinstance(paths, Path | str) else paths):
         if not path.is_dir():
             yield path
             continue

@@ -7,6 +7,7 @@ alone, (rows, layers, statistics, dim), and beside it NAME.files.parquet says wh
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,24 +57,36 @@ def export(catalogue: Catalogue | Path | str, path: Path | str, *, level: Level 
     with ExitStack() as both:
         for one in names:
             _tables(opened, chosen, with_rows=False).sink_parquet(both.enter_context(durable.made(one)))
-        WAYS[target.suffix](opened, chosen, both.enter_context(durable.made(target)))
-    return Exported(target, opened.n_rows(chosen))
+        n_rows = WAYS[target.suffix](opened, chosen, both.enter_context(durable.made(target)))
+    return Exported(target, n_rows)
 
 
-def _parquet(catalogue: Catalogue, level: Level, path: Path) -> None:
+def _parquet(catalogue: Catalogue, level: Level, path: Path) -> int:
     _tables(catalogue, level, with_rows=True).sink_parquet(path)
+    return int(pl.scan_parquet(path).select(pl.len()).collect().item())
 
 
-def _npy(catalogue: Catalogue, level: Level, path: Path) -> None:
-    shape = (catalogue.n_rows(level), *catalogue.form.shape)
+def _npy(catalogue: Catalogue, level: Level, path: Path) -> int:
+    n_rows, most = 0, catalogue.n_rows(level)
     with path.open("wb") as file:
-        what = {"descr": FLOAT.str, "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, what)
-        for block in catalogue.blocks(level):
+        for block, _ in _named_blocks(catalogue, level):
+            if not n_rows:
+                file.write(_npy_head((most, *catalogue.form.shape)))
             file.write(np.ascontiguousarray(block.rows, FLOAT).data.cast("B"))
+            n_rows += len(block.keys)
+        # Only now it is known how many have a name; numpy's head has room for any number.
+        file.seek(0)
+        file.write(_npy_head((n_rows, *catalogue.form.shape)))
+    return n_rows
 
 
-def _lance(catalogue: Catalogue, level: Level, path: Path) -> None:
+def _npy_head(shape: tuple[int, ...]) -> bytes:
+    head = BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": FLOAT.str, "fortran_order": False, "shape": shape})
+    return head.getvalue()
+
+
+def _lance(catalogue: Catalogue, level: Level, path: Path) -> int:
     if importlib.util.find_spec("lance") is None:
         raise MissingPart("Lance is not installed. Install it: pip install 'earmark[lance]'; or export to .parquet.")
     import lance
@@ -83,11 +96,14 @@ def _lance(catalogue: Catalogue, level: Level, path: Path) -> None:
     if first is None:
         raise UserError(f"The catalogue '{catalogue.folder}' has no rows to export. Add files to it first.")
     lance.write_dataset(first, str(path))
+    n_rows = len(first)
     for table in tables:
         lance.write_dataset(table, str(path), mode="append")
+        n_rows += len(table)
+    return n_rows
 
 
-WAYS: Mapping[str, Callable[[Catalogue, Level, Path], None]] = {".parquet": _parquet, ".npy": _npy, ".lance": _lance}
+WAYS: Mapping[str, Callable[[Catalogue, Level, Path], int]] = {".parquet": _parquet, ".npy": _npy, ".lance": _lance}
 
 
 def _tables(catalogue: Catalogue, level: Level, with_rows: bool) -> pl.LazyFrame:
@@ -107,10 +123,18 @@ def _tables(catalogue: Catalogue, level: Level, with_rows: bool) -> pl.LazyFrame
 
 
 def _blocks(catalogue: Catalogue, level: Level, with_rows: bool) -> Iterator[pl.DataFrame]:
+    for block, files in _named_blocks(catalogue, level):
+        yield _table(block, files, with_rows)
+
+
+def _named_blocks(catalogue: Catalogue, level: Level) -> Iterator[tuple[Block, list[Entry]]]:
+    """Yield blocks with the file of each row; what has no name, because its line is damaged, is left out."""
     for block in catalogue.blocks(level):
         named = catalogue.named(block.keys)
-        files = [named[key][0] for key in block.keys]
-        yield _table(block, files, with_rows)
+        kept = [place for place, key in enumerate(block.keys) if key in named]
+        if len(kept) < len(block.keys):
+            block = Block(tuple(block.keys[at] for at in kept), block.times_s[kept], block.rows[kept])
+        yield block, [named[key][0] for key in block.keys]
 
 
 def _table(block: Block, files: list[Entry], with_rows: bool) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -129,6 +130,9 @@ def _made(wish: Wish) -> Form:
         raise UserError("A new catalogue needs to know what it holds: give --representation, such as logmel.")
     if wish.segment_hop_s is not None and wish.segment_s is None:
         raise UserError("Expected the length of a segment beside its hop: give segment_s (--segment) too.")
+    for option, seconds in (("--segment", wish.segment_s), ("--hop", wish.segment_hop_s)):
+        if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
+            raise UserError(f"Expected seconds above 0 for {option}, got {seconds:g}.")
     network = base.load(wish.representation)
     card = network.card
     if card.min_samples and wish.segment_s is not None:

@@ -121,7 +121,7 @@ def _pieces(
     if length_s is None:
         length_s, hop_s = card.segment_s, card.segment_hop_s if hop_s is None else hop_s
     if length_s is None:
-        _require_short(path)
+        _require_short(path, start_s, end_s)
         samples = audio.read(path, card.sample_rate, start_s, end_s).samples
         yield from ((one, samples[one.start : one.end]) for one in segments(len(samples), card))
         return
@@ -140,13 +140,16 @@ def _pieces(
     yield from ((one, held[one.start - first : one.end - first]) for one in rest)
 
 
-def _require_short(path: Path) -> None:
-    """Raise UserError for a file that is too long to be heard whole."""
+def _require_short(path: Path, start_s: float | None, end_s: float | None) -> None:
+    """Raise UserError for a file, or a region of one, that is too long to be heard whole."""
     try:
         size = path.stat().st_size
     except OSError:
         return  # reading it says why
-    if size > LOOKED_INTO_BYTES and (length_s := audio.info(path).duration_s) > LONGEST_WHOLE_S:
+    if size <= LOOKED_INTO_BYTES or (end_s is not None and end_s - (start_s or 0.0) <= LONGEST_WHOLE_S):
+        return
+    length_s = (audio.info(path).duration_s if end_s is None else end_s) - (start_s or 0.0)
+    if length_s > LONGEST_WHOLE_S:
         raise UserError(
             f"too long to be heard whole: {length_s / 3600:.1f} h, and an hour is the most. "
             "Make the catalogue with --segment SECONDS."

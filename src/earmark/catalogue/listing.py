@@ -6,7 +6,9 @@ gone. Nothing else knows paths: rows know contents, so a file that moved is a li
 
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,12 @@ SCHEMA = {
     "reason": pl.String,
 }
 
+OPEN = ("start_s", "end_s", "duration_s")
+"""What a line may leave open: null."""
+KINDS: Mapping[Any, tuple[type, ...]] = {pl.String: (str,), pl.Int64: (int,), pl.Float64: (int, float)}
+KEY = "[0-9a-f]{32}|"
+"""How a key is written; that of a content that could not be read is empty."""
+
 
 def written(some: Sequence[Entry]) -> bytes:
     """Return the lines of some entries."""
@@ -89,6 +97,11 @@ def entries(table: pl.DataFrame) -> Iterator[Entry]:
     return (Entry(*row) for row in table.select(*SCHEMA).iter_rows())
 
 
+def problems(stem: Path) -> list[str]:
+    """Return what is wrong with the lines of a part, which `read` passes over."""
+    return lines.read(stem.with_suffix(FILES), _entry).problems
+
+
 def _read(path: Path) -> pl.DataFrame:
     """Read the whole lines of a file: at once, or one by one where some are damaged."""
     try:
@@ -98,20 +111,49 @@ def _read(path: Path) -> pl.DataFrame:
     whole = text[: text.rfind(b"\n") + 1]
     if not whole:
         return pl.DataFrame(schema=SCHEMA)
-    try:
-        return pl.read_ndjson(io.BytesIO(whole), schema=SCHEMA)
-    except pl.exceptions.PolarsError:
-        found = lines.read(path, _entry).items
-        return pl.DataFrame([asdict(one) for one in found], schema=SCHEMA)
+    with suppress(pl.exceptions.PolarsError):
+        found = pl.read_ndjson(io.BytesIO(whole), schema=SCHEMA)
+        if _is_sound(found, whole):
+            return found
+    return pl.DataFrame([asdict(one) for one in lines.read(path, _entry).items], schema=SCHEMA)
+
+
+def _is_sound(found: pl.DataFrame, text: bytes) -> bool:
+    """Return whether all lines are such as `_entry` takes: polars passes over names it does not know, and more."""
+    n_lines = text.count(b"\n")
+    # Of what may be open null says nothing; a name within a text would have a backslash before its quote.
+    is_whole = len(found) == n_lines and all(text.count(f'{name}":'.encode()) == n_lines for name in OPEN)
+    if not is_whole or any(found[name].null_count() for name in SCHEMA if name not in OPEN):
+        return False
+    if not found["key"].str.contains(f"^(?:{KEY})$").all():
+        return False
+    labels = found["labels"].unique()
+    return labels.str.starts_with("{").all() and not labels.str.json_path_match("$").null_count()
 
 
 def _entry(said: dict[str, Any]) -> Entry:
+    """Return the entry of a line. Raises KeyError, TypeError or ValueError for what no catalogue has written."""
+    for name, kind in SCHEMA.items():
+        value = said[name]
+        if not (name in OPEN and value is None) and (type(value) not in KINDS[kind]):
+            raise TypeError(f"{name} is {value!r}")
+    if len(said) > len(SCHEMA) or not re.fullmatch(KEY, said["key"]) or not _is_object(said["labels"]):
+        raise ValueError("not what is said of a file")
     return Entry(**said)
+
+
+def _is_object(text: str) -> bool:
+    """Return whether a text is a JSON object."""
+    if text == "{}":
+        return True
+    with suppress(ValueError, RecursionError):
+        return isinstance(json.loads(text), dict)
+    return False
 
 
 def labels_of(text: str) -> dict[str, Any]:
     """Return the labels of an entry. Raises DataError for what no catalogue has written."""
-    found = json.loads(text)
-    if not isinstance(found, dict):
+    if not _is_object(text):
         raise DataError(f"Expected labels as a JSON object, got {text[:60]!r}. Restore the catalogue's files.")
+    found: dict[str, Any] = json.loads(text)
     return found

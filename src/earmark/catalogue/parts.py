@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import polars as pl
 from jaxtyping import Float32, Int, UInt8
 
 from earmark import durable
+from earmark.catalogue import listing
 from earmark.catalogue.listing import FILES, Entry, written
 from earmark.errors import StoreError
 
@@ -74,25 +76,32 @@ class Part:
         return turn_of(self.stem)
 
     @cached_property
-    def records(self) -> Array:
-        """The records of rows that are there, up to the last whole track."""
+    def _held(self) -> tuple[Array, int]:
+        """All records, and how many of them have a row."""
         found = _fixed(self.stem.with_suffix(RECORDS), RECORD)
         # Asked after the records were read, because rows are on the disk before their record is.
-        held = _size(self.stem.with_suffix(ROWS)) // (FLOAT.itemsize * self.width)
-        found = found[:held]
-        wrong = np.flatnonzero(found["flags"] & 0xFFFF0000 != WRITTEN)
-        found = found[: wrong[0]] if len(wrong) else found
-        last = np.flatnonzero(found["flags"] & IS_LAST)
-        return found[: last[-1] + 1] if len(last) else found[:0]
+        n_rows = _size(self.stem.with_suffix(ROWS)) // (FLOAT.itemsize * self.width)
+        return found, min(len(found), n_rows)
+
+    @cached_property
+    def records(self) -> Array:
+        """The records of rows that are there, up to the last whole track.
+
+        One that shows that it is damaged has no flags, so its track goes on to the next end: it hides none behind it.
+        """
+        every, n_held = self._held
+        is_written = every["flags"][:n_held] & 0xFFFF0000 == WRITTEN
+        last = np.flatnonzero(is_written & (every["flags"][:n_held] & IS_LAST != 0))
+        found = every[: last[-1] + 1] if len(last) else every[:0]
+        if not is_written[: len(found)].all():
+            found = found.copy()
+            found["flags"][~is_written[: len(found)]] = 0
+        return found
 
     @cached_property
     def rows(self) -> Float32[Array, "rows width"]:
         """The rows, mapped: only what is looked at is read."""
-        if not len(self.records):
-            return np.zeros((0, self.width), FLOAT)
-        shape = (len(self.records), self.width)
-        # A plain view: numpy's own mapped class makes each slice and product slower.
-        return np.asarray(np.memmap(self.stem.with_suffix(ROWS), FLOAT, "r", shape=shape))
+        return self._mapped(len(self.records))
 
     @cached_property
     def gone(self) -> UInt8[Array, "keys 16"]:
@@ -100,8 +109,38 @@ class Part:
         return _fixed(self.stem.with_suffix(GONE), np.dtype(f"V{KEY_BYTES}")).view(np.uint8).reshape(-1, KEY_BYTES)
 
     def damaged(self) -> Int[Array, " rows"]:
-        """Return which rows do not have the checksum that they were written with; everything is read."""
-        return np.flatnonzero(_checksums(self.rows, self.records) != self.records["checksum"])
+        """Return which rows do not have the checksum that they were written with; everything is read.
+
+        Also of those behind the last whole track, but for the zeros that a power loss may leave there.
+        """
+        every, n_held = self._held
+        wrong = _checksums(self._mapped(n_held), every[:n_held]) != every["checksum"][:n_held]
+        wrong[len(self.records) :] &= every["flags"][len(self.records) : n_held] != 0
+        return np.flatnonzero(wrong)
+
+    @property
+    def n_cut(self) -> int:
+        """How many records have no row: rows are on the disk before, so somebody has cut or removed them since."""
+        return len(self._held[0]) - self._held[1]
+
+    def recorded(self) -> set[str]:
+        """Return the keys of all records that have a row, also of those that are of no whole track."""
+        return {bytes(key).hex() for key in self._held[0]["key"][: self._held[1]]}
+
+    def named_before_rows(self) -> set[str]:
+        """Return the keys that were heard of which no crash can have torn the rows: others with rows came after them.
+
+        Where the records were removed these are all: their file is there before any name.
+        """
+        listed = listing.read([self.stem])
+        if self.stem.with_suffix(RECORDS).exists():
+            listed = listed.head(1 + max(self._held[0]["file"].tolist(), default=-1))
+        return set(listed.filter(pl.col("state") == listing.HEARD)["key"])
+
+    def _mapped(self, n_rows: int) -> Float32[Array, "rows width"]:
+        path, shape = self.stem.with_suffix(ROWS), (n_rows, self.width)
+        # A plain view: numpy's own mapped class makes each slice and product slower.
+        return np.asarray(np.memmap(path, FLOAT, "r", shape=shape)) if n_rows else np.zeros(shape, FLOAT)
 
 
 def list_parts(folder: Path, width: int) -> list[Part]:
@@ -140,6 +179,11 @@ class Writer:
         self._behind = ThreadPoolExecutor(1)
         self._writing: Future[None] | None = None
         self._process = os.getpid()
+
+    def go_on(self) -> None:
+        """Begin another part where ours was merged away since the last flush."""
+        if self._place is not None and not self._place.stem.with_suffix(FILES).exists():
+            self._place = None
 
     def put(self, entry: Entry, track: Track | None = None) -> None:
         """Take a file, with what was heard of it unless its content is there; the next flush acknowledges both.
@@ -200,7 +244,12 @@ class Writer:
 
 
 def _append(stem: Path, lines: bytes, rows: Float32[Array, "rows width"], records: Array) -> None:
-    """Write a batch: its rows count once their records are there, so those come last."""
+    """Write a batch: its rows count once their records are there, so those come last.
+
+    Their file is there before any name: where it is not, somebody has removed it.
+    """
+    if len(rows) and not stem.with_suffix(RECORDS).exists():
+        durable.append(stem.with_suffix(RECORDS), b"")
     durable.append(stem.with_suffix(FILES), lines)
     if len(rows):
         durable.append(stem.with_suffix(ROWS), rows.data.cast("B"))

@@ -4,9 +4,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from earmark import identity
-from earmark.catalogue import finding, reader
+from earmark.catalogue import apart, finding, reader
+from earmark.catalogue.embedding import Paths
 from earmark.catalogue.finding import Todo, Wanted
 from earmark.catalogue.form import Form
 from earmark.catalogue.parts import FLOAT, RECORD
@@ -37,21 +39,56 @@ class Estimate:
     jobs: int
 
 
-def plan(folder: Path | str, sources: Sequence[Path | str], *, jobs: int = 1, retry: bool = False) -> Estimate:
+class Timing(NamedTuple):
+    """What came of files that were timed; bytes are of the files, rows of the catalogue, both without the first."""
+
+    n_timed: int = 0
+    n_failing: int = 0
+    n_bytes: int = 0
+    n_rows: int = 0
+    heard_s: float = 0.0
+    seconds: float = 0.0
+
+
+def plan(folder: Path | str, sources: Paths, *, jobs: int = 1, retry: bool = False) -> Estimate:
     """Return what `add` of the same sources would take. Nothing is kept; the catalogue must be there.
 
     Raises what `add` raises before it begins.
     """
     catalogue = reader.load(folder)
-    return estimated(catalogue.form, finding.todo(catalogue, tuple(map(Path, sources)), retry=retry), jobs)
+    return estimated(catalogue.form, finding.todo(catalogue, finding.given(sources), retry=retry), jobs)
 
 
 def estimated(how: Form, what: Todo, jobs: int) -> Estimate:
-    """Time some of the files that are to be heard, and scale it up by their bytes."""
-    drawn, seconds, heard_s, n_rows = _drawn(what.files), 0.0, 0.0, 0
+    """Time some of the files that are to be heard, and scale it up by their bytes.
+
+    It is done in a process apart: where a file ends that, there is no timing, and `add` finds out which.
+    """
+    try:
+        timed = apart.call(timing, how, _drawn(what.files), TIMED_S) if what.files else Timing()
+    except apart.Ended:
+        timed = Timing()
+    share = what.n_bytes / timed.n_bytes if timed.n_bytes and timed.heard_s else 0.0
+    row_bytes = FLOAT.itemsize * how.width + RECORD.itemsize
+    return Estimate(
+        n_files=len(what.files),
+        n_same=what.n_same,
+        n_failed_before=len(what.failed),
+        n_removed=len(what.removed),
+        n_timed=timed.n_timed,
+        n_failing=timed.n_failing,
+        audio_hours=timed.heard_s * share / 3600 if share else None,
+        n_bytes=round(timed.n_rows * row_bytes * share) if share else None,
+        seconds=timed.seconds * share / jobs if share else None,
+        jobs=jobs,
+    )
+
+
+def timing(how: Form, drawn: Sequence[Wanted], most_s: float) -> Timing:
+    """Hear files for so many seconds at most, and say what it took."""
+    seconds, heard_s, n_rows, n_bytes, n_timed, n_failing = 0.0, 0.0, 0, 0, 0, 0
     network = one_pass.representation(how.representation, devices.CPU)
     how.require_here(network)
-    n_bytes = n_timed = n_failing = 0
     started = time.perf_counter()
     for one in drawn:
         before = time.perf_counter()
@@ -64,22 +101,9 @@ def estimated(how: Form, what: Todo, jobs: int) -> Estimate:
             seconds += time.perf_counter() - before
         else:
             n_bytes -= one.size
-        if time.perf_counter() - started > TIMED_S:
+        if time.perf_counter() - started > most_s:
             break
-    share = what.n_bytes / n_bytes if n_bytes and heard_s else 0.0
-    row_bytes = FLOAT.itemsize * how.width + RECORD.itemsize
-    return Estimate(
-        n_files=len(what.files),
-        n_same=what.n_same,
-        n_failed_before=len(what.failed),
-        n_removed=len(what.removed),
-        n_timed=n_timed,
-        n_failing=n_failing,
-        audio_hours=heard_s * share / 3600 if share else None,
-        n_bytes=round(n_rows * row_bytes * share) if share else None,
-        seconds=seconds * share / jobs if share else None,
-        jobs=jobs,
-    )
+    return Timing(n_timed, n_failing, n_bytes, n_rows, heard_s, seconds)
 
 
 def _drawn(files: Sequence[Wanted]) -> list[Wanted]:

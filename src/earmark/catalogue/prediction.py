@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
 from earmark import audio
-from earmark.catalogue.embedding import files_of
+from earmark.catalogue.embedding import Paths, files_of
 from earmark.errors import AudioError, DataError, UserError
 from earmark.experiment import calibrated, probe_folders, vectors
 from earmark.experiment.probe_folders import ProbeCard
@@ -24,6 +24,9 @@ from earmark.representations.embed import Loop
 
 Array = np.ndarray
 UNSURE = "unsure"
+MOST_NAMED = 12
+SAME = 1e-6
+"""Confidences that differ by less are one: ten times what float32 rounds by."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class Said:
         """Which answers are withheld: those of clips, or, of each clip, those of labels. Of values, none is."""
         if self.card.kind == "regression":
             return np.zeros(len(self.scores), bool)
-        found: Array = self.confidence < self.unsure_below
+        # Scores are float32: the 0.4 of a label is 1 - 0.4 = 0.5999999 of its not being there, and that is 0.6.
+        found: Array = self.confidence < self.unsure_below - SAME
         return found
 
     @property
@@ -128,9 +132,12 @@ class SavedProbe:
         if accuracy is None:
             return given[0]
         if self.calibration is None:
+            is_there = (self.folder / calibrated.FILE).is_file()
+            why = f"has no {calibrated.FILE}. Run its experiment again"
+            aside = "is one, but --raw (is_calibrated=False) sets its calibration aside. Leave that out"
             raise UserError(
                 f"Expected a calibrated probe to find the confidence of an accuracy of {accuracy:g}; '{self.folder}' "
-                f"has no {calibrated.FILE}. Run its experiment again, or give the confidence itself (--unsure)."
+                f"{aside if is_there else why}, or give the confidence itself (--unsure)."
             )
         return self.calibration.threshold(accuracy)
 
@@ -141,8 +148,17 @@ class SavedProbe:
 
 
 def load_probe(path: Path | str) -> Fitted:
-    """Return a saved probe: its folder, such as those in the `probes` folder of a run, or its .safetensors file."""
-    return probes.restore(_bytes(Path(path)))
+    """Return a saved probe: its folder, such as those in the `probes` folder of a run, or its .safetensors file.
+
+    Raises DataError for a damaged one.
+    """
+    return _restored(_bytes(Path(path)))
+
+
+def _restored(content: bytes) -> Fitted:
+    fitted = probes.restore(content)
+    probes.require_whole(fitted)
+    return fitted
 
 
 def _bytes(path: Path) -> bytes:
@@ -153,15 +169,30 @@ def _bytes(path: Path) -> bytes:
 
 
 def open_probe(path: Path | str, is_calibrated: bool = True) -> SavedProbe:
-    """Return a saved probe by its folder, `runs/RUN/probes/KEY`; its calibration is left aside where not wanted."""
+    """Return a saved probe by its folder, `runs/RUN/probes/KEY`; its calibration is left aside where not wanted.
+
+    Raises DataError for a folder of which a file is damaged, or not of the probe that the others are of.
+    """
     folder = Path(path)
     content, card = _bytes(folder), probe_folders.read_card(folder)
-    found = calibrated.read(folder, content, len(card.classes)) if is_calibrated else None
-    return SavedProbe(folder, probes.restore(content), card, found)
+    fitted = _restored(content)
+    if fitted.kind != card.kind or (fitted.classes and fitted.classes != card.classes):
+        raise DataError(
+            f"'{folder / probe_folders.CARD}' is of another probe than the {probe_folders.WEIGHTS} beside it: "
+            f"{card.kind}, {_some(card.classes)}, there; {fitted.kind}, {_some(fitted.classes)}, here. "
+            f"{probe_folders.AGAIN}"
+        )
+    found = calibrated.read(folder, content, card.kind, len(card.classes)) if is_calibrated else None
+    return SavedProbe(folder, fitted, card, found)
+
+
+def _some(classes: Sequence[str]) -> str:
+    few = ", ".join(classes[:MOST_NAMED])
+    return f"{len(classes)} classes ({few}{', …' if len(classes) > MOST_NAMED else ''})"
 
 
 def predict(
-    paths: Sequence[Path | str],
+    paths: Paths,
     probe: Path | str,
     *,
     unsure: float | None = None,
@@ -170,16 +201,17 @@ def predict(
 ) -> Predictions:
     """Return what a saved probe says of audio files; `probe` is its folder, `runs/RUN/probes/KEY`.
 
-    A folder among `paths` stands for the audio files in it and below it. Each file is heard as the probe's training
-    clips were: representation, layers, segments, pooling. Probabilities are calibrated where the probe's folder says
-    how, unless `is_calibrated` is False. `unsure`: answers of less confidence are withheld; `accuracy`: those of less
-    than the confidence from which on so many answers were right on the validation clips. Raises DataError where the
-    representation's weights here are not those that the probe was fitted on.
+    `paths` may be one path; a folder stands for the audio files in it and below it. Each file is heard as the probe's
+    training clips were: representation, layers, segments, pooling. Probabilities are calibrated where the probe's
+    folder says how, unless `is_calibrated` is False. `unsure`: answers of less confidence are withheld; `accuracy`:
+    those of less than the confidence from which on so many answers were right on the validation clips. Raises
+    DataError where the representation's weights here are not those that the probe was fitted on, or its folder is
+    damaged.
     """
     saved = open_probe(probe, is_calibrated)
     unsure_below, networks = saved.unsure_below(unsure, accuracy), heard_by(saved)
     kept, rows, failures = [], [], []
-    for path in files_of(map(Path, paths)):
+    for path in files_of(paths):
         try:
             rows.append(listen(saved, networks, path))
             kept.append(path)

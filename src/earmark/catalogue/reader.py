@@ -7,6 +7,7 @@ names = cat.named(keys)                        # key → Entry: path, id, labels
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -74,7 +75,7 @@ class Catalogue:
 
     def __init__(self, folder: Path, how: Form) -> None:
         self.folder, self.form = folder, how
-        self.parts = tuple(parts.list_parts(folder, how.width))
+        self.parts = _looked_at(folder, how.width)
         # Before any name is read: an entry is on the disk before its rows are, so every row seen has a name.
         self._firsts = [_first_of_tracks(part.records) for part in self.parts]
         self._is_live = _live(self.parts, self._firsts)
@@ -201,7 +202,10 @@ class Catalogue:
     @cached_property
     def every_line(self) -> pl.DataFrame:
         """All that was ever said of files, the oldest first; columns are the fields of `listing.Entry`."""
-        return listing.read(part.stem for part in self.parts)
+        found = listing.read(part.stem for part in self.parts)
+        if any(len(part.records) and not part.stem.with_suffix(listing.FILES).exists() for part in self.parts):
+            raise DataError(f"'{self.folder}' was compacted since it was opened, or damaged. Open it again.")
+        return found
 
     @cached_property
     def files(self) -> pl.DataFrame:
@@ -234,6 +238,17 @@ class Catalogue:
 def load(folder: Path | str) -> Catalogue:
     """Open a catalogue. Raises DataError for a folder that is none."""
     return Catalogue(Path(folder), form.read(Path(folder)))
+
+
+def _looked_at(folder: Path, width: int) -> tuple[Part, ...]:
+    """Return the parts with their rows mapped: until two looks agree, lest they be compacted away in between."""
+    found = None
+    while found != (now := tuple(parts.list_parts(folder, width))):
+        found = now
+        with suppress(FileNotFoundError):
+            for part in found:
+                _ = part.records, part.rows, part.gone
+    return found
 
 
 def _hex(keys: Array) -> Iterator[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 from earmark import audio
-from earmark.catalogue.embedding import files_of
+from earmark.catalogue.embedding import Paths, files_of
 from earmark.datasets import names
 from earmark.errors import AudioError, DataError, UserError
 from earmark.identity import generator
@@ -38,9 +38,9 @@ class Recordings:
         return Failure(self.name, clip.id, clip.path.as_posix(), reason)
 
 
-def of_files(paths: Sequence[Path | str]) -> Recordings:
+def of_files(paths: Paths) -> Recordings:
     """Return audio files; a folder stands for those in it and below it."""
-    return Recordings("files", tuple(Clip(path.as_posix(), path) for path in files_of(map(Path, paths))))
+    return Recordings("files", tuple(Clip(path.as_posix(), path) for path in files_of(paths)))
 
 
 def of_dataset(name: str, folder: Path | None = None, label: str | None = None) -> Recordings:

@@ -15,7 +15,7 @@ import polars as pl
 from jaxtyping import Bool, Float32, Int
 
 from earmark.catalogue import approximate, hearing, listing, reader
-from earmark.catalogue.conditions import allowed
+from earmark.catalogue.conditions import allowed, fulfils
 from earmark.catalogue.listing import HEARD, Entry
 from earmark.catalogue.reader import Catalogue, Level, Stretch
 from earmark.errors import UserError, hint
@@ -31,7 +31,8 @@ class Hit:
     """A track that sounds like the query; `score`: the cosine, 1 of the same direction.
 
     The times, in seconds of the file, are of its best segment, or of the track; `query_start_s` and `query_end_s` are
-    those of the query's segment that it is most alike. `paths`: all files that have this content, `path` the first.
+    those of the query's segment that it is most alike. `paths`: all files that have this content, `path` the first
+    that fulfils the conditions; `id` and `labels` are that one's.
     """
 
     score: float
@@ -101,7 +102,7 @@ def search(
     asked = _query(opened, query, chosen)
     tracks = allowed(opened, where) if where else None
     best = nearest(opened, asked.rows, k + (asked.itself is not None), chosen, tracks, between_s, approximately)
-    return Found(_hits(opened, asked, best, k), asked.name, chosen, best.n_searched, approximately)
+    return Found(_hits(opened, asked, best, k, where), asked.name, chosen, best.n_searched, approximately)
 
 
 def nearest(
@@ -115,17 +116,20 @@ def nearest(
 ) -> Nearest:
     """Return the `k` tracks nearest to each query, each by its best row; `tracks` None: all may be found.
 
-    `approximately`: only rows that the index takes for near are compared (see `approximate`).
+    `approximately`: only rows that the index takes for near are compared (see `approximate`), unless few may be found.
+    There are as many columns as rows where those are fewer than `k`.
     """
+    k = min(k, max(1, sum(len(part.records) for part in catalogue.parts)))
     lengths = np.linalg.norm(queries, axis=1, keepdims=True)
     unit = np.divide(queries, lengths, out=np.zeros_like(queries), where=lengths > 0).astype(np.float32)
     n = len(queries)
     best = Nearest(np.full((n, k), -np.inf, np.float32), np.full((n, k), -1), np.full((n, k), -1), 0)
-    worth = approximate.candidates(catalogue, unit, k, level) if approximately else None
+    worth: Array | None = None
+    if approximately:
+        among = None if tracks is None and between_s is None else _numbers(catalogue, level, tracks, between_s)
+        worth = approximate.candidates(catalogue, unit, k, level, among)
     for one in catalogue.stretches(level):
-        wanted = one.wanted if tracks is None else one.wanted & tracks[one.tracks]
-        if between_s is not None:
-            wanted = wanted & _within(one, *between_s)
+        wanted = _allowed(one, tracks, between_s)
         if worth is not None:
             wanted = wanted & approximate.among(worth, one.number, len(wanted))
         n_wanted = int(np.count_nonzero(wanted))
@@ -166,9 +170,23 @@ def _take(best: Nearest, unit: Float32[Array, "queries width"], one: Stretch, wa
             kept[query, : len(chosen)] = new[chosen]
 
 
-def _within(one: Stretch, start_s: float, end_s: float) -> Bool[Array, " rows"]:
-    found: Array = (one.records["start_ms"] >= start_s * 1000) & (one.records["end_ms"] <= end_s * 1000)
+def _allowed(
+    one: Stretch, tracks: Bool[Array, " tracks"] | None, between_s: tuple[float, float] | None
+) -> Bool[Array, " rows"]:
+    """Return which rows of a stretch may be found."""
+    found = one.wanted if tracks is None else one.wanted & tracks[one.tracks]
+    if between_s is not None:
+        start_ms, end_ms = (1000 * second for second in between_s)
+        found = found & (one.records["start_ms"] >= start_ms) & (one.records["end_ms"] <= end_ms)
     return found
+
+
+def _numbers(
+    catalogue: Catalogue, level: Level, tracks: Bool[Array, " tracks"] | None, between_s: tuple[float, float] | None
+) -> Int[Array, " rows"]:
+    """Return the numbers of all rows that may be found, in order."""
+    each = (one.number + np.flatnonzero(_allowed(one, tracks, between_s)) for one in catalogue.stretches(level))
+    return np.concatenate([np.zeros(0, np.int64), *each])
 
 
 def _query(catalogue: Catalogue, query: Path | str, level: Level) -> _Query:
@@ -199,7 +217,7 @@ def _of_file(catalogue: Catalogue, path: Path, level: Level) -> _Query:
     return _Query(path.as_posix(), heard.rows[chosen], [heard.times_s[place] for place in chosen], None)
 
 
-def _hits(catalogue: Catalogue, asked: _Query, best: Nearest, k: int) -> tuple[Hit, ...]:
+def _hits(catalogue: Catalogue, asked: _Query, best: Nearest, k: int, where: Sequence[str]) -> tuple[Hit, ...]:
     """Return the best tracks over all queries: of a track only what is nearest to any of them."""
     order = np.argsort(-best.scores, axis=None, kind="stable")
     seen, chosen = set[int](), list[tuple[float, int, int]]()
@@ -212,13 +230,14 @@ def _hits(catalogue: Catalogue, asked: _Query, best: Nearest, k: int) -> tuple[H
     keys = [record["key"].tobytes().hex() for record in records]
     named = catalogue.named(keys)
     each = zip(chosen, records, keys, strict=True)
-    found = [_hit(asked, one, record, named[key]) for one, record, key in each if key != asked.itself and key in named]
-    return tuple(found[:k])
+    found = [(one, record, named[key]) for one, record, key in each if key != asked.itself and key in named]
+    return tuple(_hit(asked, *each, where) for each in found[:k])
 
 
-def _hit(asked: _Query, one: tuple[float, int, int], record: Any, files: Sequence[Entry]) -> Hit:
+def _hit(asked: _Query, one: tuple[float, int, int], record: Any, files: Sequence[Entry], where: Sequence[str]) -> Hit:
     score, query, _ = one
-    first, offset_s = files[0], files[0].start_s or 0.0
+    first = next((file for file in files if fulfils(where, file.labels)), files[0])
+    offset_s = first.start_s or 0.0
     start_s, end_s = asked.times_s[query]
     return Hit(
         score=min(score, 1.0),

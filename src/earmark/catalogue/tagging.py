@@ -16,6 +16,7 @@ from jaxtyping import Float32
 from polars.io.plugins import register_io_source
 
 from earmark import durable
+from earmark.analysis import escapes
 from earmark.catalogue import prediction, reader
 from earmark.catalogue.form import Form
 from earmark.catalogue.prediction import Said, SavedProbe
@@ -98,14 +99,21 @@ class Tagging:
         return [f"score:{name}" for name in self.saved.card.classes]
 
     def write(self, path: Path) -> None:
-        """Write the tables to FILE.parquet or .csv, block by block. Raises UserError for another, Refused over one."""
+        """Write the tables to FILE.parquet or .csv, block by block. Raises UserError for another, Refused over one.
+
+        In a .csv no text is a formula, and what acts on a terminal is named; a .parquet holds it as it is.
+        """
         if path.suffix not in (".parquet", ".csv"):
             raise UserError(f"Expected a file that ends in .parquet or .csv, got '{path}'.")
         if path.exists():
             raise Refused(f"'{path}' is there. Remove it, or name another file.")
         found = register_io_source(self._source, schema=self.schema)
         with durable.made(path) as temporary:
-            (found.sink_csv if path.suffix == ".csv" else found.sink_parquet)(temporary)
+            if path.suffix == ".parquet":
+                found.sink_parquet(temporary)
+            else:
+                schema = {escapes.csv(name): kind for name, kind in self.schema.items()}
+                found.map_batches(_for_spreadsheets, schema=schema, streamable=True).sink_csv(temporary)
 
     def _source(
         self, with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
@@ -166,7 +174,9 @@ def _require_fit(saved: SavedProbe, form: Form, level: Level) -> None:
     differs = {
         "layers": (wanted, form.layers) if wanted != form.layers else None,
         "pooling": (choice.pool, form.statistics) if not set(choice.pool) <= set(form.statistics) else None,
-        "segments (length, hop in s)": (cut, here) if cut != here and level == "track" else None,
+        "segments (length, hop in s)": (cut, here)
+        if cut != here and (level == "track" or card.grain == "segments")
+        else None,
         "precision": (choice.precision, "float32") if choice.precision != "float32" else None,
     }
     told = [f"{what} {found[0]} there, {found[1]} here" for what, found in differs.items() if found]
@@ -175,6 +185,12 @@ def _require_fit(saved: SavedProbe, form: Form, level: Level) -> None:
             f"The probe '{card.key}' was fitted on other embeddings of '{choice.name}' than this catalogue has: "
             f"{'; '.join(told)}. Make a catalogue like that, or fit a probe on embeddings like these."
         )
+
+
+def _for_spreadsheets(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table whose text and heads no spreadsheet takes for formulas."""
+    texts = [pl.Series(one.name, [*map(escapes.csv, one)], pl.String) for one in table.select(pl.col(pl.String))]
+    return table.with_columns(texts).rename(escapes.csv)
 
 
 def _both(rows: Float32[Array, "rows layers statistics dim"], form: Form) -> Array:

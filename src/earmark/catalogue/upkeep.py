@@ -21,9 +21,10 @@ from earmark.catalogue.form import LOCK
 from earmark.catalogue.listing import FILES, GONE, HEARD, PLACE, Entry
 from earmark.catalogue.parts import Part, Track, Writer
 from earmark.errors import Refused
-from earmark.store import lines
 
 FAILURES = "failures.jsonl"
+LACKING = "not there (harmless: the next add hears it)"
+SAME = (*PLACE, "key", "source", "size", "mtime_ns", "state")
 
 
 class Settled(NamedTuple):
@@ -64,7 +65,8 @@ def settle(folder: Path, removed: pl.DataFrame, prune: bool) -> Settled:
 
 def _settled(folder: Path, removed: pl.DataFrame, prune: bool) -> Settled:
     catalogue = reader.load(folder)
-    removed = catalogue.files.join(removed.select(PLACE), on=PLACE, how="semi", nulls_equal=True)
+    # What another process has said of a file since stands: it may be back.
+    removed = catalogue.files.join(removed.select(SAME), on=SAME, how="semi", nulls_equal=True)
     left = catalogue.files.join(removed, on=PLACE, how="anti", nulls_equal=True)
     heard = removed.filter(pl.col("state") == HEARD)
     moved = heard.join(left.filter(pl.col("state") == HEARD), on="key", how="semi")
@@ -111,8 +113,11 @@ def verify(folder: Path | str) -> list[str]:
     found = [line for part in catalogue.parts for line in _problems(part)]
     heard = set(catalogue.files.filter(pl.col("state") == HEARD)["key"])
     lacking = heard - catalogue.has(heard)
+    # Of these no crash explains it: it tears what was written last.
+    named = (part.named_before_rows() for part in catalogue.parts if lacking)
+    lost = set[str]().union(*named).difference(*(part.recorded() for part in catalogue.parts if lacking))
     found += [
-        f"{one.path}: its rows are not there (harmless: the next add hears it)"
+        f"{one.path}: its rows are {'lost; the next add hears it' if key in lost else LACKING}"
         for key, entries in catalogue.named(lacking).items()
         for one in entries
     ]
@@ -123,10 +128,12 @@ def verify(folder: Path | str) -> list[str]:
 def _problems(part: Part) -> list[str]:
     rows, records = part.stem.with_suffix(parts.ROWS), part.stem.with_suffix(parts.RECORDS)
     found = [f"{rows}: row {number} is damaged; compact drops its track" for number in part.damaged().tolist()]
+    if part.n_cut:
+        found.append(f"{rows}: ends before the rows of its last {part.n_cut} records; compact drops their tracks")
     for path, used in ((rows, part.rows.nbytes), (records, part.records.nbytes)):
-        if path.exists() and (rest := path.stat().st_size - used) > 0:
+        if path.exists() and not part.n_cut and (rest := path.stat().st_size - used) > 0:
             found.append(f"{path}: its last {rest} bytes are of no whole track, as a crash leaves them (harmless)")
-    return found + [f"{problem}" for problem in lines.read(part.stem.with_suffix(FILES), lambda item: item).problems]
+    return found + listing.problems(part.stem)
 
 
 def compact(folder: Path | str) -> Compaction:
@@ -136,6 +143,7 @@ def compact(folder: Path | str) -> Compaction:
     acknowledged in the new one, so a crash loses nothing. Raises Refused while somebody adds.
     """
     root = Path(folder)
+    reader.load(root)  # or the lock would be put into a folder that is no catalogue
     with locked(root, fcntl.LOCK_EX | fcntl.LOCK_NB):
         catalogue = reader.load(root)
         damaged = {part: set(part.damaged().tolist()) for part in catalogue.parts}
@@ -145,14 +153,13 @@ def compact(folder: Path | str) -> Compaction:
         writer, dropped = Writer(root, catalogue.form.width, catalogue.next_turn), list[str]()
         for key, part, start, stop in sorted(catalogue.tracks(), key=lambda each: each[0]):
             files = entries.get(key, [])
-            if damaged[part].intersection(range(start, stop)):
-                dropped += [one.path for one in files]
-            elif files:
+            if files and not damaged[part].intersection(range(start, stop)):
                 first, *others = entries.pop(key)
                 writer.put(first, _track(first, part, start, stop))
                 for one in others:
                     writer.put(one)
         for key in sorted(entries):
+            dropped += [one.path for one in entries[key] if one.state == HEARD]
             for one in entries[key]:
                 writer.put(one)
         writer.flush()

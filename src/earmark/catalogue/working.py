@@ -5,20 +5,18 @@ share the work and hear nothing twice.
 """
 
 import fcntl
-import multiprocessing
 import os
+import stat
 import time
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from earmark import identity
-from earmark.catalogue import hearing, reader
+from earmark import durable, identity
+from earmark.catalogue import apart, finding, hearing, reader, upkeep
 from earmark.catalogue.finding import Wanted
 from earmark.catalogue.form import Form
 from earmark.catalogue.listing import HEARD, Entry
@@ -65,6 +63,10 @@ class _Look(NamedTuple):
     key: str
     error: UserError | None
 
+    def is_as_it_was(self) -> bool:
+        """Return whether it was read, and has the size and time that it had then."""
+        return self.error is None and finding.look(Path(self.file.path)) == (self.file.size, self.file.mtime_ns)
+
 
 def hear_shard(shard: Shard, root: Path) -> Done:
     """Hear what is not there yet. `root` is the engine's, and not needed: a shard holds all that it must know."""
@@ -72,13 +74,18 @@ def hear_shard(shard: Shard, root: Path) -> Done:
     counts = Counter[str]()
     network = one_pass.representation(shard.form.representation, shard.device)
     shard.form.require_here(network)
-    with _claimed(folder, shard):
-        looks = [_look(one) for one in shard.files]
+    # Whoever handed the shard out may hold the lock, or may have ended since: nothing is merged beneath what is heard.
+    with upkeep.locked(folder, fcntl.LOCK_SH), _claimed(folder, shard), ExitStack() as held:
+        looks = list(_looks(shard.files))
         there = reader.load(folder).has(look.key for look in looks if look.key)
         writer = _writer(folder, shard.form.width, shard.turn, os.getpid())
+        writer.go_on()
+        # A shard that ended its process is heard apart from then on: it may hold more of the kind.
+        is_careful = any(_trying(folder, look).exists() for look in looks if look.key)
+        hear = _Hearing(network, shard, held.enter_context(apart.Apart()), is_careful)
         try:
             for look in looks:
-                track = None if look.error or look.key in there else _heard(network, shard, look)
+                track = None if look.error or look.key in there else hear.track(look)
                 entry = track.entry if isinstance(track, Track) else _entry(look, track)
                 writer.put(entry, track if isinstance(track, Track) else None)
                 counts[_outcome(look, track)] += 1
@@ -101,10 +108,24 @@ def hear_once(network: Representation, form: Form, one: Wanted) -> hearing.Heard
         return error
 
 
+def _looks(files: Iterable[Wanted]) -> Iterator[_Look]:
+    """Yield what each file is, read once however many of its regions are wanted; they stand together."""
+    last: _Look | None = None
+    for one in files:
+        if last is not None and last.file.path == one.path and last.is_as_it_was():
+            size, mtime_ns = last.file.size, last.file.mtime_ns
+            last = last._replace(file=one._replace(size=size, mtime_ns=mtime_ns), key=_key(last.sha256, *one.region))
+        else:
+            last = _look(one)
+        yield last
+
+
 def _look(one: Wanted) -> _Look:
     path = Path(one.path)
     try:
         status = path.stat()
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            return _Look(one, "", "", AudioError(path, "cannot be opened (a pipe or device, no file)."))
         # Not of a clock that runs ahead: it would be waited for.
         time.sleep(max(0, min(TICK_NS, status.st_mtime_ns + TICK_NS - time.time_ns())) / 1e9)
         one = one._replace(size=status.st_size, mtime_ns=status.st_mtime_ns)
@@ -115,7 +136,7 @@ def _look(one: Wanted) -> _Look:
         return _Look(one, "", "", AudioError(path, reason))
     except OSError as error:
         return _Look(one, "", "", AudioError(path, f"cannot be opened ({error.strerror})."))
-    return _Look(one, sha256, _key(sha256, one.start_s, one.end_s), None)
+    return _Look(one, sha256, _key(sha256, *one.region), None)
 
 
 def _key(sha256: str, start_s: float | None, end_s: float | None) -> str:
@@ -129,42 +150,60 @@ def _hear_apart(form: Form, device: str, one: Wanted) -> hearing.Heard | UserErr
     return hear_once(one_pass.representation(form.representation, device), form, one)
 
 
-def _carefully(network: Representation, shard: Shard, look: _Look) -> hearing.Heard | UserError:
-    """Hear a file; one at which a process died before, killed or by its decoder, in a process of its own."""
-    trying = Path(shard.folder) / TRYING / look.key
-    trying.parent.mkdir(exist_ok=True)
-    try:
-        if not trying.exists():
-            trying.touch()
-            return hear_once(network, shard.form, look.file)
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
-            return apart.submit(_hear_apart, shard.form, shard.device, look.file).result()
-    except BrokenProcessPool:
-        return AudioError(Path(look.file.path), "ended the process that heard it, twice. Convert it, or leave it out.")
-    finally:
-        trying.unlink(missing_ok=True)
+class _Hearing(NamedTuple):
+    """How the files of a shard are heard: here, or, where they ended a process before, apart."""
+
+    network: Representation
+    shard: Shard
+    apart: apart.Apart
+    is_careful: bool
+
+    def track(self, look: _Look) -> Track | UserError:
+        """Hear a file. Its mark stands while that is done, and stays where it ends the process."""
+        trying = _trying(Path(self.shard.folder), look)
+        was_tried = trying.exists()
+        durable.make_folder(trying.parent)
+        trying.touch()
+        try:
+            is_apart = was_tried or self.is_careful
+            found = self._apart(look, 1 if was_tried else 2) if is_apart else self._here(look)
+        finally:
+            trying.unlink(missing_ok=True)
+        if isinstance(found, UserError):
+            return found
+        if not look.is_as_it_was():
+            reason = "it changed while it was read. Add it again when nobody writes to it."
+            return AudioError(Path(look.file.path), reason)
+        return Track(_entry(look, None, found.duration_s), found.rows, found.times_s, found.is_track)
+
+    def _here(self, look: _Look) -> hearing.Heard | UserError:
+        return hear_once(self.network, self.shard.form, look.file)
+
+    def _apart(self, look: _Look, tries: int) -> hearing.Heard | UserError:
+        for _ in range(tries):
+            with suppress(apart.Ended):
+                return self.apart.call(_hear_apart, self.shard.form, self.shard.device, look.file)
+        reason = "ended the process that heard it, twice. Convert it, or leave it out."
+        return AudioError(Path(look.file.path), reason)
 
 
-def _heard(network: Representation, shard: Shard, look: _Look) -> Track | UserError:
-    one, path = look.file, Path(look.file.path)
-    found = _carefully(network, shard, look)
-    if isinstance(found, UserError):
-        return found
-    if (path.stat().st_size, path.stat().st_mtime_ns) != (one.size, one.mtime_ns):
-        return AudioError(path, "it changed while it was read. Add it again when nobody writes to it.")
-    return Track(_entry(look, None, found.duration_s), found.rows, found.times_s, found.is_track)
+def _trying(folder: Path, look: _Look) -> Path:
+    """Return the mark of a content that is being heard."""
+    return folder / TRYING / look.key
 
 
 def _entry(look: _Look, error: UserError | None, duration_s: float | None = None) -> Entry:
     one, found = look.file, look.error or error
+    # Of a file that cannot be read now nobody knows that it is another: what was heard of it stays.
+    key, sha256 = (one.key_before or "", one.sha256_before or "") if look.error else (look.key, look.sha256)
     return Entry(
-        key="" if found else look.key,
+        key="" if error else key,
         path=one.path,
         id=one.id,
         source=one.source,
         start_s=one.start_s,
         end_s=one.end_s,
-        sha256=look.sha256,
+        sha256=sha256,
         size=one.size,
         mtime_ns=one.mtime_ns,
         duration_s=duration_s,

@@ -37,6 +37,19 @@ NO_ROOM = {
     errno.EDQUOT: MAKE_ROOM,
     errno.EFBIG: "Raise the limit on the size of a file (`ulimit -f`)",
 }
+NOT_ALLOWED = "Change who may write and read there, or name another place"
+ANOTHER = "Name another place"
+REFUSED = {
+    errno.EACCES: NOT_ALLOWED,
+    errno.EPERM: NOT_ALLOWED,
+    errno.EROFS: NOT_ALLOWED,
+    errno.EEXIST: ANOTHER,
+    errno.ENOTDIR: ANOTHER,
+    errno.EISDIR: ANOTHER,
+    errno.ENAMETOOLONG: ANOTHER,
+    errno.ELOOP: ANOTHER,
+}
+"""What the system says of a path that somebody named: nothing to go on with until another is named, or it changes."""
 
 
 def _our_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -52,6 +65,12 @@ def _again(command: Any) -> str:
     return "run the same command again" + " with --resume" * needs_resume
 
 
+def _number(error: OSError) -> int | None:
+    """Return the number of an error; polars raises the class alone, and says the rest in words."""
+    of_class = {PermissionError: errno.EACCES, FileExistsError: errno.EEXIST}
+    return of_class.get(type(error)) if error.errno is None else error.errno
+
+
 def main() -> None:
     """Run the command line; errors of ours end with their exit code and one message, others are our bugs."""
     sys.excepthook = _our_bug
@@ -64,10 +83,17 @@ def main() -> None:
         remark(f"earmark: {error}")
         sys.exit(error.exit_code)
     except OSError as error:
-        if error.errno not in NO_ROOM:
+        number = _number(error)
+        if number in NO_ROOM:
+            what_to_do = f"{NO_ROOM[number]}, and {_again(command)}"
+        elif number in REFUSED:
+            what_to_do = REFUSED[number]
+        else:
             raise
+        from earmark.show.said import remark
+
         where = f" ('{error.filename}')" if error.filename else ""
-        print(f"earmark: {error.strerror}{where}. {NO_ROOM[error.errno]}, and {_again(command)}.", file=sys.stderr)
+        remark(f"earmark: {error.strerror or error}{where}. {what_to_do}.")
         sys.exit(2)
     except SystemExit as end:
         if end.code == INTERRUPTED:  # typer has caught the interrupt, and says nothing

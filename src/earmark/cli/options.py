@@ -10,7 +10,9 @@ File = Annotated[Path | None, typer.Argument(help="experiment file (YAML)", show
 Config = Annotated[Path | None, typer.Option("-c", hidden=True, help="the experiment file, as the thesis writes it")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="override one value of the file")]
 RunId = Annotated[str | None, typer.Option(help="name of the run's folder (default: a readable one)")]
-Jobs = Annotated[int | None, typer.Option(help="processes of one thread each (default: all cores); changes no result")]
+Jobs = Annotated[
+    int | None, typer.Option(min=0, help="processes of one thread each (default, and 0: all cores); changes no result")
+]
 Unsure = Annotated[float | None, typer.Option(metavar="CONFIDENCE", help="say nothing of less confidence, such as 0.6")]
 Accuracy = Annotated[
     float | None, typer.Option(metavar="SHARE", help="take that from the validation clips: this share was right")

@@ -1,6 +1,7 @@
 """The verbs that serve: the live app, and the HTTP service."""
 
 import importlib.util
+import math
 import os
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ import typer
 
 from earmark.cli.app import EVALUATE, USE
 from earmark.cli.app import app as commands
-from earmark.errors import MissingPart
+from earmark.errors import MissingPart, UserError
 
 
 @commands.command(rich_help_panel=EVALUATE)
@@ -57,6 +58,8 @@ def serve(
     """Serve /embed, /predict and /search over HTTP, uploads decoded apart. The token is read from EARMARK_TOKEN."""
     if any(importlib.util.find_spec(one) is None for one in ("fastapi", "uvicorn", "python_multipart")):
         raise MissingPart("The service needs FastAPI. Install it: pip install 'earmark[serve]'")
+    if not 0 < upload_mb < math.inf:
+        raise UserError(f"Expected --upload-mb above 0, such as 50; got {upload_mb:g}.")
     from earmark.serve import start
     from earmark.serve.limits import Limits
     from earmark.serve.offer import Offer

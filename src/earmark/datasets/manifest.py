@@ -130,10 +130,24 @@ def _json_rows(file: Path) -> Iterable[Row]:
             ) from error
         except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
             raise DataError(f"{file}:{line}: expected one JSON object a line, but: {error}.") from error
+        _require_characters(f"{file}:{line}", text, found)
         if not isinstance(found, dict):
             raise DataError(f'{file}:{line}: expected an object such as {{"path": "a.wav"}}, got {text.strip()[:40]}.')
         cells = {key: Text(value) if isinstance(value, str) else value for key, value in found.items()}
         yield Row(f"{file}:{line}", cells)
+
+
+def _require_characters(where: str, text: str, found: object) -> None:
+    """Raise DataError for halves of characters, which JSON can write and nothing else can keep."""
+    if "\\ud" not in text and "\\uD" not in text:
+        return
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{where}: expected text, got half of a character, \\u{ord(error.object[error.start]):04x}. Write the "
+            "character itself."
+        ) from error
 
 
 def _require_columns(file: Path, rows: list[Row]) -> str:
@@ -186,6 +200,8 @@ def _path(folder: Path, row: Row) -> Path:
     text = row.cells.get("path")
     if not isinstance(text, str) or is_empty(text):
         raise DataError(f"{row.where}: expected the path of an audio file in 'path', got {text!r}.")
+    if "\0" in text:
+        raise DataError(f"{row.where}: expected a path without the character NUL in 'path', got {text!r}. Remove it.")
     given = folder / text.strip()
     composed = folder / nfc(text.strip())
     return composed if _exists(composed) and not _exists(given) else given

@@ -111,8 +111,10 @@ def fit(problem: Problem, jobs: Sequence[Job]) -> list[NeighboursProbe]:
 
 
 def restore(saved: Saved) -> NeighboursProbe:
-    """Return the probe that `to_bytes` wrote."""
+    """Return the probe that `to_bytes` wrote. Raises ValueError for rows without a target each."""
     fields, arrays = saved.fields, saved.arrays
+    if len(arrays["rows"]) != len(arrays["targets"]):
+        raise ValueError(f"{len(arrays['rows'])} rows, {len(arrays['targets'])} targets")
     return NeighboursProbe(
         recipe=Recipe(**fields["recipe"]),
         kind=fields["kind"],

@@ -107,18 +107,23 @@ class NetworkProbe:
 
 
 def restore(saved: Saved) -> NetworkProbe:
-    """Return the probe that `to_bytes` wrote."""
+    """Return the probe that `to_bytes` wrote. Raises ValueError for weights of another network than it says."""
     fields, arrays = saved.fields, saved.arrays
     recipe = fields["recipe"] | {"hidden_units": tuple(fields["recipe"]["hidden_units"])}
     network = Network(**fields["network"] | {"sizes": tuple(fields["network"]["sizes"])})
     input_shape = (fields["input_shape"][0], fields["input_shape"][1])
     is_wider = recipe["pool_frames"] == "mean_std"
+    weights = {name.removeprefix("network."): one for name, one in arrays.items() if name.startswith("network.")}
+    if {name: one.shape for name, one in weights.items()} != {
+        part.name: part.shape for parts in network.parts for part in parts
+    }:
+        raise ValueError(f"other weights than those of {network}")
     return NetworkProbe(
         recipe=Recipe(**recipe),
         kind=fields["kind"],
         classes=tuple(fields["classes"]),
         network=network,
-        weights={name.removeprefix("network."): one for name, one in arrays.items() if name.startswith("network.")},
+        weights=weights,
         preparation=Preparation.from_arrays((input_shape[0], input_shape[1] * (1 + is_wider)), arrays),
         input_shape=input_shape,
         best_epoch=fields["best_epoch"],

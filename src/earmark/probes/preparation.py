@@ -95,7 +95,10 @@ class Preparation:
 
     @classmethod
     def from_arrays(cls, input_shape: tuple[int, int], arrays: Mapping[str, Array]) -> "Preparation":
-        """Return the preparation whose arrays are among those of a saved probe."""
+        """Return the preparation whose arrays are among those of a saved probe. Raises KeyError for half of a step."""
+        for one, other in (("mean", "std"), ("centre", "axes")):
+            if (f"preparation.{one}" in arrays) != (f"preparation.{other}" in arrays):
+                raise KeyError(f"preparation.{one} or preparation.{other}")
         names = ("mean", "std", "centre", "axes")
         return cls(input_shape, *(arrays.get(f"preparation.{name}") for name in names))
 

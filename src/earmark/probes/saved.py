@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import safetensors
 import safetensors.numpy
 
 from earmark.errors import DataError
 
 FORMAT = 2
+NOT_SAVED = "Expected a probe saved by earmark, got other or damaged bytes. Fit it again."
 
 
 class Saved(NamedTuple):
@@ -31,7 +33,10 @@ def pack(saved: Saved) -> bytes:
 def unpack(content: bytes) -> Saved:
     """Return the parts of a probe that `pack` wrote; raise DataError for anything else."""
     fields = _fields(content)
-    return Saved(fields.pop("probe"), fields, safetensors.numpy.load(content))
+    try:
+        return Saved(fields.pop("probe"), fields, safetensors.numpy.load(content))
+    except (KeyError, ValueError, TypeError, AttributeError, safetensors.SafetensorError) as error:
+        raise DataError(NOT_SAVED) from error
 
 
 def _fields(content: bytes) -> dict[str, Any]:
@@ -39,11 +44,12 @@ def _fields(content: bytes) -> dict[str, Any]:
     end = 8 + int.from_bytes(content[:8], "little")
     try:
         fields: dict[str, Any] = json.loads(json.loads(content[8:end])["__metadata__"]["earmark.probe"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError("Expected a probe saved by earmark, got other or damaged bytes. Fit it again.") from error
-    if fields["format"] != FORMAT:
-        raise DataError(f"Expected a saved probe of format {FORMAT}, got {fields['format']}. Fit it again.")
-    if len(content) < end + _payload(content[8:end]):
+        form, n_bytes = fields["format"], end + _payload(content[8:end])
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        raise DataError(NOT_SAVED) from error
+    if form != FORMAT:
+        raise DataError(f"Expected a saved probe of format {FORMAT}, got {form}. Fit it again.")
+    if len(content) < n_bytes:
         raise DataError("Expected a whole saved probe, got one that is cut short. Fit it again.")
     return fields
 

@@ -61,12 +61,12 @@ class Loaded:
             self.catalogue.form.require_here(one_pass.representation(self.catalogue.form.representation, devices.CPU))
 
     def reason(self, error: UserError, path: Path) -> str:
-        """Return what an error about an upload says, without the paths of this machine."""
+        """Return what an error about an upload says, without the paths of this machine: names stand for them."""
         said = error.reason if isinstance(error, AudioError) else str(error)
         said = said.replace(str(path), "the upload")
         for name, heard in self.probes.items():
             said = said.replace(str(heard.saved.folder), name)
-        return said
+        return said if self.catalogue is None else said.replace(str(self.catalogue.folder), "the catalogue")
 
     def answer(self, what: str, path: Path, asked: Asked) -> Mapping[str, Any]:
         """Return what is asked of an uploaded file. Raises UserError for what cannot be answered."""

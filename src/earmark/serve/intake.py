@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from earmark.serve.limits import Limits
 
 COPIED_BYTES = 1 << 20
-MOST_FIELDS = 8
+MOST_FIELDS, MOST_FIELD_BYTES = 8, 1024
 DRAINED_TIMES = 4
 """A body this many times over the limit is still read to its end, so that its sender reads the answer."""
 
@@ -58,7 +58,13 @@ async def receive(request: Request, file: IO[bytes], limits: Limits) -> None:
 
 
 async def _form(request: Request, file: IO[bytes], limits: Limits) -> None:
-    parser = MultiPartParser(request.headers, _bounded(request, limits), max_files=1, max_fields=MOST_FIELDS)
+    parser = MultiPartParser(
+        request.headers,
+        _bounded(request, limits),
+        max_files=1,
+        max_fields=MOST_FIELDS,
+        max_part_size=MOST_FIELD_BYTES,  # text is decoded here, by whatever charset its sender names: some take minutes
+    )
     try:
         form = await parser.parse()
     except (MultiPartException, LookupError, ValueError) as error:  # also of charsets that a form may name

@@ -1,8 +1,11 @@
 """What the service takes on: sizes, seconds, how many at once."""
 
+import math
 from dataclasses import dataclass
 
 from earmark.errors import UserError
+
+LONGEST_WORK_S = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -23,10 +26,12 @@ class Limits:
     waiting: int = 8
 
     def __post_init__(self) -> None:
-        wrong = [name for name, value in vars(self).items() if value < (name != "waiting")]
-        if wrong:
+        fine = {name: math.isfinite(value) and value > 0 for name, value in vars(self).items()}
+        fine |= {"waiting": self.waiting >= 0, "work_s": fine["work_s"] and self.work_s <= LONGEST_WORK_S}
+        if wrong := [name for name, is_fine in fine.items() if not is_fine]:
             raise UserError(
-                f"Expected limits above 0; got {', '.join(f'{name} {vars(self)[name]}' for name in wrong)}."
+                f"Expected finite limits above 0 (waiting may be 0, and work_s is at most {LONGEST_WORK_S:,.0f}); got "
+                f"{', '.join(f'{name} {vars(self)[name]}' for name in wrong)}."
             )
 
     @property

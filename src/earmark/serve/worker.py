@@ -3,8 +3,10 @@
 Only JSON goes between it and the service: what broke a worker must not reach further.
 """
 
+import contextlib
 import importlib
 import json
+import logging
 import multiprocessing
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
@@ -19,6 +21,8 @@ START_S = 600.0
 MOST_ANSWER_BYTES = 1 << 28
 STATUS_BYTES = 3
 ANSWERING = "earmark.serve.answering"
+
+log = logging.getLogger("earmark.serve")
 
 
 class Answer(NamedTuple):
@@ -45,12 +49,19 @@ class Worker:
         self._start()
 
     def _start(self) -> None:
+        """Start a process. Raises MissingPart where the system gives none; the one before stays, which has ended."""
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_begin, args=(theirs, self._offer, self._limits), daemon=True)
-        self._process.start()
-        theirs.close()  # so that its end is seen here
-        self._is_ready = False
+        try:
+            pipe, theirs = context.Pipe()
+            with contextlib.ExitStack() as unless_started, theirs:  # closed, so that its end is seen here
+                unless_started.callback(pipe.close)
+                process = context.Process(target=_begin, args=(theirs, self._offer, self._limits), daemon=True)
+                process.start()
+                unless_started.pop_all()
+        except OSError as error:
+            log.error("a worker's process could not be started: %s", error)
+            raise MissingPart(f"A worker's process could not be started: {error.strerror}.") from error
+        self._pipe, self._process, self._is_ready = pipe, process, False
 
     @property
     def pid(self) -> int:
@@ -72,7 +83,10 @@ class Worker:
         self._is_ready = True
 
     def ask(self, what: str, path: Path, asked: Mapping[str, str]) -> Answer:
-        """Return the answer about an uploaded file. Raises Slow or Died; another process is then on its way."""
+        """Return the answer about an uploaded file. Raises Slow or Died; another process is then on its way.
+
+        Raises MissingPart where none could be started, or what it loads is gone: the next one asked tries again.
+        """
         if not self._process.is_alive():
             self.restart()
         self.wait()

@@ -11,6 +11,7 @@ import polars as pl
 from rich.table import Table
 from rich.text import Text
 
+from earmark.analysis.escapes import plain
 from earmark.catalogue import adding, approximate, exporting, form, planning, reader, searching, upkeep
 from earmark.catalogue.adding import Added
 from earmark.catalogue.form import Wish
@@ -93,8 +94,9 @@ def added(
 
 def _say(done: Added) -> None:
     print(
-        f"{done.folder}: {done.n_heard:,} heard ({done.n_changed:,} changed), {done.n_there:,} there already "
-        f"(copies, or another add), {done.n_same:,} as they were, {done.audio_s / 3600:,.2f} h of audio"
+        f"{plain(str(done.folder))}: {done.n_heard:,} heard ({done.n_changed:,} changed), "
+        f"{done.n_there:,} there already (copies, or another add), "
+        f"{done.n_same:,} as they were, {done.audio_s / 3600:,.2f} h of audio"
     )
     if done.n_moved:
         print(f"{counted(done.n_moved, 'file')} moved")
@@ -145,7 +147,7 @@ def found(
     for hit in answer.hits:
         labels = ", ".join(f"{name}={value}" for name, value in hit.labels.items())
         more = f" (+{len(hit.paths) - 1})" if len(hit.paths) > 1 else ""
-        cells = (f"{hit.score:.4f}", _clock(hit.start_s), _clock(hit.end_s), hit.id + more, labels)
+        cells = (f"{hit.score:.4f}", _clock(hit.start_s), _clock(hit.end_s), plain(hit.id) + more, plain(labels))
         grid.add_row(*map(Text, cells))
     console().print(grid)
     how = "compared; approximate: nearer ones may have been missed" if answer.approximate else "compared, exactly"
@@ -158,13 +160,13 @@ def indexed(store: Path, level: Level | None) -> None:
     chosen = level or opened.form.level
     opened.require(chosen)
     path = approximate.build(opened, chosen)
-    print(f"{path}: {counted(opened.n_rows(chosen), chosen)}, {sized(path.stat().st_size)}")
+    print(f"{plain(str(path))}: {counted(opened.n_rows(chosen), chosen)}, {sized(path.stat().st_size)}")
 
 
 def exported(store: Path, out: Path, level: Level | None) -> None:
     """Write a file and say so."""
     done = exporting.export(store, out, level=level)
-    print(f"{done.path}: {counted(done.n_rows, 'row')}")
+    print(f"{plain(str(done.path))}: {counted(done.n_rows, 'row')}")
 
 
 def described(store: Path, as_json: bool) -> None:
@@ -187,23 +189,23 @@ def described(store: Path, as_json: bool) -> None:
         print(json.dumps(told, ensure_ascii=False, indent=1))
         return
     for name, value in told.items():
-        print(f"{name:>16}: {value}")
+        print(f"{name:>16}: {plain(str(value))}")
 
 
 def verified(store: Path) -> bool:
     """Print what is not as it was written; return whether nothing is lost."""
     problems = upkeep.verify(store)
     harmful = [one for one in problems if "harmless" not in one]
-    print(*problems, f"{store}: {len(harmful) or 'nothing'} damaged", sep="\n")
+    print(*map(plain, [*problems, f"{store}: {len(harmful) or 'nothing'} damaged"]), sep="\n")
     return not harmful
 
 
 def compacted(store: Path) -> None:
     """Merge parts, and say what came of it."""
     done = upkeep.compact(store)
-    print(f"{store}: {counted(done.n_parts_before, 'part')} before, {done.n_parts_after:,} now")
+    print(f"{plain(str(store))}: {counted(done.n_parts_before, 'part')} before, {done.n_parts_after:,} now")
     for path in done.dropped:
-        remark(f"dropped, its rows were damaged; the next add hears it again: {path}")
+        remark(f"it has no sound rows; the next add hears it again: {path}")
 
 
 def _clock(seconds: float) -> str:

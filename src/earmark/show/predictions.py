@@ -1,10 +1,11 @@
 """What the command line prints of saved probes: what one says of files, and of a catalogue."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from earmark.analysis import escapes
 from earmark.catalogue.prediction import Predictions
 from earmark.catalogue.tagging import Tagging
 from earmark.counted import counted
@@ -23,9 +24,14 @@ def predicted(found: Predictions, as_json: bool = False) -> None:
         if as_json:
             print(json.dumps({"path": path.as_posix(), **answer}, ensure_ascii=False))
         else:
-            print("\t".join([path.as_posix(), *_columns(answer)]))
+            print(_line([path.as_posix(), *_columns(answer)]))
     failures(found.failures)
     _about(found.card, found.calibration, found.unsure_below)
+
+
+def _line(cells: Sequence[str]) -> str:
+    """Return cells side by side; others wrote the names in them, which may hold anything."""
+    return "\t".join(map(escapes.plain, cells))
 
 
 def _columns(answer: Mapping[str, Any]) -> list[str]:
@@ -53,7 +59,7 @@ def tagged(tags: Tagging, out: Path | None, as_json: bool = False) -> None:
             ):
                 place = [f"{start_s:.2f}-{end_s:.2f} s"] if tags.level == "segment" else []
                 for file in named[key]:
-                    print("\t".join([file.id, *place, *_columns(answer)]))
+                    print(_line([file.id, *place, *_columns(answer)]))
     _about(tags.saved.card, tags.saved.calibration, tags.unsure_below)
 
 

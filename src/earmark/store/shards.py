@@ -98,7 +98,7 @@ class Shard:
 
     def _row(self, item: dict[str, Any]) -> tuple[str, Row]:
         key, offset, shape, crc32 = item["key"], item["offset"], tuple(item["shape"]), item["crc32"]
-        is_row = type(key) is str and type(offset) is type(crc32) is int and offset >= 0
+        is_row = type(key) is str and _NAME.fullmatch(key) and type(offset) is type(crc32) is int and offset >= 0
         if not is_row or not all(type(size) is int and size > 0 for size in shape):
             raise ValueError("not a row")
         return key, Row(self.stem.name, offset, shape, crc32)

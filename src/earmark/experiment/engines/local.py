@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -52,43 +53,55 @@ class Local:
     def map(self, jobs: Sequence[Job], work: Callable[[Job, Path], Answer]) -> Iterator[Answer]:
         """Yield the answers of all jobs as they come. A job that raises ends it, and its error comes out.
 
-        What a killed process leaves is done by others. Raises UserError where that killed them too, one after another.
+        What a killed process leaves is done by others. Raises UserError for a job that killed three.
         """
         if self._processes <= 1 or len(jobs) <= 1:
             return _here(jobs, work, self._root)
         return self._in_processes(jobs, work)
 
     def _in_processes(self, jobs: Sequence[Job], work: Callable[[Job, Path], Answer]) -> Iterator[Answer]:
-        left, tries = list(jobs), TRIES
+        left = list(range(len(jobs)))
         while left:
-            waiting, left = self._submitted(left, work)
+            waiting, left = self._submitted(jobs, left, work)
             while waiting:
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    job = waiting.pop(future)
+                    number = waiting.pop(future)
                     if isinstance(future.exception(), BrokenProcessPool):
-                        left.append(job)
+                        left.append(number)
                     else:
                         yield future.result()
-                        tries = TRIES
             if left:
-                self._pool, tries = None, tries - 1
-                if not tries:
-                    raise UserError(KILLED)
+                self._pool = None
+                left.sort()
+                # Jobs begin in their order, so the one that killed is among the first, and each is now done alone.
+                for number in left[: self._processes + 1]:
+                    yield self._alone(jobs[number], work)
+                left = left[self._processes + 1 :]
 
     def _submitted(
-        self, jobs: Sequence[Job], work: Callable[[Job, Path], Answer]
-    ) -> tuple[dict[Future[Answer], Job], list[Job]]:
+        self, jobs: Sequence[Job], numbers: Sequence[int], work: Callable[[Job, Path], Answer]
+    ) -> tuple[dict[Future[Answer], int], list[int]]:
         """Return the jobs by their futures; and those that nobody takes, as a process has just been killed."""
         if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._processes, context, initializer=_begin_worker)
-        waiting = dict[Future[Answer], Job]()
-        for number, job in enumerate(jobs):
+            self._pool = _pool(self._processes)
+        waiting = dict[Future[Answer], int]()
+        for place, number in enumerate(numbers):
             try:
-                waiting[self._pool.submit(work, job, self._root)] = job
+                waiting[self._pool.submit(work, jobs[number], self._root)] = number
             except BrokenProcessPool:
-                return waiting, list(jobs[number:])
+                return waiting, list(numbers[place:])
         return waiting, []
+
+    def _alone(self, job: Job, work: Callable[[Job, Path], Answer]) -> Answer:
+        """Return the answer to a job that may have killed a process. Raises UserError where it kills two more."""
+        for _ in range(TRIES - 1):
+            with _pool(1) as pool, suppress(BrokenProcessPool):
+                return pool.submit(work, job, self._root).result()
+        raise UserError(KILLED)
+
+
+def _pool(processes: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_begin_worker)
 
 
 def _here(jobs: Sequence[Job], work: Callable[[Job, Path], Answer], root: Path) -> Iterator[Answer]:
