@@ -76,9 +76,16 @@ class Catalogue:
     def __init__(self, folder: Path, how: Form) -> None:
         self.folder, self.form = folder, how
         self.parts = _looked_at(folder, how.width)
+        self._sizes = _sizes(self.parts)
         # Before any name is read: an entry is on the disk before its rows are, so every row seen has a name.
         self._firsts = [_first_of_tracks(part.records) for part in self.parts]
         self._is_live = _live(self.parts, self._firsts)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nothing was added or merged since it was opened."""
+        now = tuple(parts.list_parts(self.folder, self.form.width))
+        return now == self.parts and _sizes(now) == self._sizes
 
     @property
     def next_turn(self) -> int:
@@ -249,6 +256,12 @@ def _looked_at(folder: Path, width: int) -> tuple[Part, ...]:
             for part in found:
                 _ = part.records, part.rows, part.gone
     return found
+
+
+def _sizes(found: Sequence[Part]) -> list[int]:
+    """Return how long the records and the lines of parts are, in bytes."""
+    every = (part.stem.with_suffix(suffix) for part in found for suffix in (parts.RECORDS, listing.FILES))
+    return [path.stat().st_size if path.exists() else 0 for path in every]
 
 
 def _hex(keys: Array) -> Iterator[str]:

@@ -118,6 +118,8 @@ class Loaded:
             raise UserError(f"Expected ?k= a whole number from 1 to {MOST_FOUND}.")
         if level not in (None, *get_args(Level)):
             raise UserError(f"Expected ?level= one of {', '.join(get_args(Level))}.")
+        if not self.catalogue.is_current:
+            self.catalogue = reader.load(self.catalogue.folder)
         found = searching.search(self.catalogue, path, int(k or 10), level=cast(Level | None, level))
         return {"level": found.level, "searched": found.n_searched, "found": [_shown(one) for one in found.hits]}
 
