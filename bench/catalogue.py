@@ -25,7 +25,8 @@ from earmark import identity
 from earmark.catalogue import form, reader, searching
 from earmark.catalogue.form import Wish
 from earmark.catalogue.listing import Entry
-from earmark.catalogue.parts import FLUSH_BYTES, ROWS, Track, Writer
+from earmark.catalogue.parts import ROWS, Track
+from earmark.catalogue.writing import FLUSH_BYTES, Writer
 
 SIZES, DIM, N_QUERIES, K = (10_000, 100_000, 1_000_000), 768, 50, 10
 DRAWN = 20_000

@@ -20,7 +20,7 @@ from bench.catalogue import DIM, N_QUERIES, K, form_of_bench, track
 from bench.ratio import Cost, NotHere, Ratio, compare
 from earmark import identity
 from earmark.catalogue import approximate, form, reader, searching
-from earmark.catalogue.parts import Writer
+from earmark.catalogue.writing import Writer
 from earmark.errors import MissingPart
 
 N, N_CENTRES, N_LATENT, SPREAD, BLUR = 1_000_000, 5_000, 64, 0.5, 0.1

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from earmark import catalogue
-from earmark.catalogue import parts
+from earmark.catalogue import parts, writing
 from earmark.catalogue.listing import Entry
-from earmark.catalogue.parts import Part, Track, Writer
+from earmark.catalogue.parts import Part, Track
+from earmark.catalogue.writing import Writer
 from tests.catalogue.sounding_files import NETWORK, folder_of, held, sounding
 from tests.full_disk import full_from, no_temporaries
 
@@ -93,7 +94,7 @@ def test_a_batch_that_cannot_be_written_is_told_of_and_torn_ends_are_not_written
             entry = Entry(f"{number:032x}", f"/m/{number}", f"{number}", "/m", None, None, "", 1, 1, 1.0)
             writer.put(entry, Track(entry, np.full((1, 8), number, np.float32), ((0.0, 1.0),), (True,)))
 
-    monkeypatch.setattr(parts, "FLUSH_BYTES", 3 * 8 * 4)
+    monkeypatch.setattr(writing, "FLUSH_BYTES", 3 * 8 * 4)
     writer = Writer(tmp_path, 8, 1)
     put(0, 1, 2)
     writer.flush()

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from earmark import catalogue
-from earmark.catalogue import listing, parts
+from earmark.catalogue import listing, parts, writing
 from earmark.catalogue.listing import FILES, SCHEMA
 from earmark.catalogue.parts import RECORD, RECORDS, ROWS
 from earmark.store import lines
@@ -98,7 +98,7 @@ def test_records_that_end_before_those_of_rows_in_between_are_told_as_lost(cat: 
 def test_what_a_full_disk_tears_of_the_first_batch_or_a_later_one_is_harmless(
     tmp_path: Path, torn: int, k: int
 ) -> None:
-    writer = parts.Writer(tmp_path, 4, 1)
+    writer = writing.Writer(tmp_path, 4, 1)
     for batch in range(torn + 1):
         for number in range(3):
             entry = listing.Entry(f"{3 * batch + number:032x}", f"/{number}", "", "", None, None, "", 1, 1, 1.0)

@@ -13,7 +13,8 @@ from earmark import catalogue, cli
 from earmark.catalogue import approximate, form, searching
 from earmark.catalogue.form import Form
 from earmark.catalogue.listing import Entry
-from earmark.catalogue.parts import Track, Writer
+from earmark.catalogue.parts import Track
+from earmark.catalogue.writing import Writer
 from earmark.errors import DataError, UserError
 
 DIM, N = 32, 3_000

@@ -16,8 +16,9 @@ from earmark import catalogue
 from earmark.catalogue import conditions, form, listing, parts, searching
 from earmark.catalogue.form import Form
 from earmark.catalogue.listing import Entry
-from earmark.catalogue.parts import Track, Writer
+from earmark.catalogue.parts import Track
 from earmark.catalogue.reader import Catalogue
+from earmark.catalogue.writing import Writer
 from earmark.errors import DataError, UserError
 from tests.catalogue.sounding_files import NETWORK, RATE, folder_of, sounding
 

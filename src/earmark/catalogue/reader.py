@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float32, Int, UInt8
 
-from earmark.catalogue import form, listing, parts
+from earmark.catalogue import form, listing, living, parts
 from earmark.catalogue.form import Form
 from earmark.catalogue.listing import Entry
 from earmark.catalogue.parts import IS_TRACK, Part
@@ -78,8 +78,8 @@ class Catalogue:
         self.parts = _looked_at(folder, how.width)
         self._sizes = _sizes(self.parts)
         # Before any name is read: an entry is on the disk before its rows are, so every row seen has a name.
-        self._firsts = [_first_of_tracks(part.records) for part in self.parts]
-        self._is_live = _live(self.parts, self._firsts)
+        self._firsts = [living.first_of_tracks(part.records) for part in self.parts]
+        self._is_live = living.which(self.parts, self._firsts)
 
     @property
     def is_current(self) -> bool:
@@ -120,7 +120,7 @@ class Catalogue:
         wanted = {bytes.fromhex(key) for key in keys}
         held = np.concatenate([_NONE, *self._keys()])
         words = [int.from_bytes(key[:8], "little") for key in wanted]
-        found = np.isin(_words(held)[:, 0], np.array(words, np.uint64))
+        found = np.isin(living.as_words(held)[:, 0], np.array(words, np.uint64))
         likely = np.flatnonzero(found)
         found[likely] = [held[at].tobytes() in wanted for at in likely.tolist()]
         return found
@@ -266,38 +266,3 @@ def _sizes(found: Sequence[Part]) -> list[int]:
 
 def _hex(keys: Array) -> Iterator[str]:
     return (bytes(key).hex() for key in keys)
-
-
-def _first_of_tracks(records: Array) -> Int[Array, " tracks"]:
-    """Return where each track of a part begins: a track ends with the record that says so."""
-    last = np.flatnonzero(records["flags"] & parts.IS_LAST)
-    return np.concatenate([[0], last[:-1] + 1]).astype(np.int64) if len(last) else last
-
-
-def _live(found: Sequence[Part], firsts: Sequence[Array]) -> list[Bool[Array, " tracks"]]:
-    """Return by part which of its tracks count: of one content the first that no later turn says is gone."""
-    turns = np.repeat([part.turn for part in found], [len(first) for first in firsts]).astype(np.int64)
-    each = zip(found, firsts, strict=True)
-    keys = np.concatenate([np.zeros((0, 2), np.uint64), *(_words(part.records["key"][first]) for part, first in each)])
-    live = np.ones(len(keys), bool)
-    said = {bytes(key): part.turn for part in found for key in part.gone}  # later turns overwrite earlier ones
-    for number in np.flatnonzero(np.isin(keys[:, 0], [int.from_bytes(key[:8], "little") for key in said])):
-        live[number] = turns[number] >= said.get(keys[number].tobytes(), -1)
-    seen = set[bytes]()
-    for number in _first_word_shared(keys[:, 0]):
-        if live[number]:
-            live[number] = keys[number].tobytes() not in seen
-            seen.add(keys[number].tobytes())
-    return np.split(live, np.cumsum([len(first) for first in firsts])[:-1]) if found else []
-
-
-def _first_word_shared(words: Int[Array, " tracks"]) -> Int[Array, " some"]:
-    """Return in order where a word stands that stands elsewhere too: among a million contents hardly any."""
-    order = np.argsort(words)
-    same = words[order[1:]] == words[order[:-1]]
-    return np.unique(np.concatenate([order[1:][same], order[:-1][same]]))
-
-
-def _words(keys: Array) -> Int[Array, "tracks 2"]:
-    """Return keys of 16 bytes as two numbers each, which sort and compare quicker."""
-    return np.ascontiguousarray(keys).view("<u8").reshape(-1, 2)

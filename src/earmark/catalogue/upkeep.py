@@ -19,7 +19,8 @@ from earmark import durable
 from earmark.catalogue import listing, parts, reader
 from earmark.catalogue.form import LOCK
 from earmark.catalogue.listing import FILES, GONE, HEARD, PLACE, Entry
-from earmark.catalogue.parts import Part, Track, Writer
+from earmark.catalogue.parts import Part, Track
+from earmark.catalogue.writing import Writer
 from earmark.errors import Refused
 
 FAILURES = "failures.jsonl"

@@ -20,7 +20,8 @@ from earmark.catalogue import apart, finding, hearing, reader, upkeep
 from earmark.catalogue.finding import Wanted
 from earmark.catalogue.form import Form
 from earmark.catalogue.listing import HEARD, Entry
-from earmark.catalogue.parts import Track, Writer
+from earmark.catalogue.parts import Track
+from earmark.catalogue.writing import Writer
 from earmark.errors import AudioError, UserError
 from earmark.experiment import one_pass
 from earmark.representations.base import Representation
