@@ -102,6 +102,15 @@ def test_a_job_that_kills_every_worker_is_given_up(engine: Engine) -> None:
         list(engine.map(range(4), errands.die_always))
 
 
+@pytest.mark.slurm
+def test_a_task_that_is_killed_before_it_begins_is_given_up(tmp_path: Path) -> None:
+    with (
+        start(EngineChoice("slurm-here"), tmp_path, 1) as engine,
+        pytest.raises(UserError, match="A task of the array was killed 3 times, and 2 jobs of 2 have no answer"),
+    ):
+        list(engine.map([1, 2], errands.DiesWhenRead()))
+
+
 def test_the_script_for_sbatch_does_the_jobs_when_it_is_run(tmp_path: Path, home: Path) -> None:
     asked = EngineChoice("slurm", partition="gpu", array=2, sbatch={"mem": "8G", "time": "90"}, print_sbatch=True)
     with start(asked, tmp_path, 1, with_gpu=True) as engine, pytest.raises(OnPaper) as paper:

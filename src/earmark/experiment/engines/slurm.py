@@ -110,7 +110,7 @@ class Slurm:
         self._running = {}
 
     def _answers(self, parcel: Parcel, of: int) -> Iterator[Any]:
-        executor, tries = self._executor(parcel.folder / "tasks"), Counter[int](range(of))
+        executor, tries, seen = self._executor(parcel.folder / "tasks"), Counter[int](range(of)), Counter[int]()
         waiting = list(range(parcel.size))
         self._running = self._submitted(executor, parcel, range(of), of)
         while waiting or self._running:
@@ -122,9 +122,12 @@ class Slurm:
                 del self._running[share]
                 _require_killed(job)
             again = [share for share in ended if set(parcel.share(share, of)) & set(waiting)]
-            if over := [share for share in again if tries[share] == TRIES]:
+            for share in again:
+                # A task that began or answered something got on: of jobs that kill it the parcel gives up each.
+                before, seen[share] = seen[share], parcel.progress(parcel.share(share, of))
+                tries[share] = tries[share] + 1 if seen[share] == before else 1
+            if over := [share for share in again if tries[share] > TRIES]:
                 raise self._lost(parcel, ended[over[0]], len(waiting))
-            tries.update(again)
             self._running |= self._submitted(executor, parcel, again, of)
             if not (here or ended):
                 time.sleep(0.1 if self._is_here else 2)
