@@ -257,3 +257,15 @@ def test_what_is_printed_besides_tables_obeys_nothing_either(text: str) -> None:
     assert printed.startswith("a ")
     assert printed.endswith("\nb")
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", printed)
+
+
+@given(text=TEXTS | st.text(st.characters(categories=["Cs", "Cc", "Cf", "Zl"]), min_size=1))
+@example(text="a\udcff.wav \x9b31m \x7f \u202e \U0001ffff 🎻 é")
+def test_json_that_is_printed_obeys_nothing_and_loses_nothing(text: str) -> None:
+    value = {text: [text, 0.5, None]}
+    for indent in (None, 1):
+        printed = escapes.json(value, indent)
+        assert json.loads(printed) == json.loads(json.dumps(value))
+        assert all(said(line) == line for line in printed.split("\n"))
+        printed.encode()
+    assert escapes.json("🎻 é") == '"🎻 é"'

@@ -91,6 +91,11 @@ def test_tracks_of_several_sources_bear_their_source_in_front(tmp_path: Path) ->
     assert again.key == built.key
 
 
+def test_one_source_may_stand_alone(sounds: Path, tmp_path: Path) -> None:
+    built = corpora.build(str(sounds), tmp_path / "out", RATE)
+    assert built.tracks == corpora.build([sounds], tmp_path / "again", RATE).tracks
+
+
 def test_a_dataset_brings_its_licence_and_its_groups(sounds: Path, tmp_path: Path) -> None:
     librilight.make(tmp_path / "libri", "small")
     built = corpora.build(["dataset:librilight", sounds], tmp_path / "out", data_folder=tmp_path / "libri")

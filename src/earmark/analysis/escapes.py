@@ -1,9 +1,10 @@
-"""Text that was written by others, made to appear as text: in a terminal, Markdown, LaTeX, HTML and CSV.
+"""Text that was written by others, made to appear as text: in a terminal, Markdown, LaTeX, HTML, CSV and JSON.
 
 Labels and file names can hold anything: tags, commands, quotes, characters that turn the line round or move the cursor.
 """
 
 import html as of_html
+import json as of_json
 import re
 import unicodedata
 
@@ -12,6 +13,7 @@ TURNING = {*"\u061c\u200e\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, ra
 ENDS = "\n\r\t\v\f\x85\u2028\u2029"
 MARKDOWN = re.compile(r"[\\`*<>|~&$]|\](?=[(\[:])|(?<![^\W_])_|_(?![^\W_])|://")
 ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "|": "\\|", "://": "&#58;//"}
+BEYOND_PRINTABLE_ASCII = re.compile(r"[^\n -~]")
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 LIGATURE = re.compile(r"(?<=-)(?=-)|(?<=,)(?=,)|(?<=<)(?=<)|(?<=>)(?=>)|(?<=['’])(?=['’])|(?<=[`‘?!])(?=[`‘])")
 LATEX = {
@@ -91,6 +93,23 @@ def csv(text: str) -> str:
     """
     said = "".join(one if one in "\t\n\r" else _named(one) for one in text)
     return f"'{said}" if FORMULA.match(said) else said
+
+
+def json(value: object, indent: int | None = None) -> str:
+    """Return a value as JSON, letters as they are, other signs as in `in_json`."""
+    return in_json(of_json.dumps(value, ensure_ascii=False, indent=indent))
+
+
+def in_json(text: str) -> str:
+    """Return JSON in which what `plain` would name or fold is escaped: nothing acts on a terminal, nothing is lost."""
+    return BEYOND_PRINTABLE_ASCII.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    if _visible(found[0]) == found[0]:
+        return found[0]
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
 
 
 def latex(text: str) -> str:

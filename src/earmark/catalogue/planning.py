@@ -93,14 +93,12 @@ def timing(how: Form, drawn: Sequence[Wanted], most_s: float) -> Timing:
     for one in drawn:
         before = time.perf_counter()
         found = hear_once(network, how, one)
-        n_timed, n_bytes = n_timed + 1, n_bytes + max(0, one.size)
+        n_timed, size = n_timed + 1, max(0, one.size)
         if isinstance(found, UserError):
-            n_failing += 1
+            n_failing, n_bytes = n_failing + 1, n_bytes + size
         elif n_timed > 1 or len(drawn) == 1:  # the first warms up what is made once
-            heard_s, n_rows = heard_s + found.duration_s, n_rows + len(found.rows)
+            heard_s, n_rows, n_bytes = heard_s + found.duration_s, n_rows + len(found.rows), n_bytes + size
             seconds += time.perf_counter() - before
-        else:
-            n_bytes -= one.size
         if time.perf_counter() - started > most_s:
             break
     return Timing(n_timed, n_failing, n_bytes, n_rows, heard_s, seconds)

@@ -139,15 +139,15 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Say which systems of a run differ: paired intervals, permutation tests, ranks over tasks. Prints Markdown."""
-    import json
     from dataclasses import asdict
 
+    from earmark.analysis import escapes
     from earmark.runs import compare as comparing
     from earmark.show.said import said
 
     patterns = pairs_of("--together", "NAME=PATTERN", together)
     found = comparing.compare(run_name, metric, average, deformation, baseline, permutations, patterns)
-    print(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else said(found.markdown))
+    print(escapes.json(asdict(found), indent=1) if as_json else said(found.markdown))
 
 
 @app.command(rich_help_panel=EVALUATE)

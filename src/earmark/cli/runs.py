@@ -1,6 +1,5 @@
 """The verbs of finished runs: what differs between two, a gate, a bundle, its reproduction."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
@@ -38,11 +37,12 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Say what differs between two runs: file, software, data, numbers, and which by more than chance."""
+    from earmark.analysis import escapes
     from earmark.runs import diff as differing
     from earmark.show.said import said
 
     found = differing.diff(run_a, run_b, metric, average, _renamed(rename), permutations)
-    print(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else said(found.markdown))
+    print(escapes.json(asdict(found), indent=1) if as_json else said(found.markdown))
 
 
 @app.command(rich_help_panel=SHARE)
@@ -57,12 +57,13 @@ def gate(
     as_json: Json = False,
 ) -> None:
     """Say whether a run holds the scores of a baseline: exit 1 where one fell below its interval, or for certain."""
+    from earmark.analysis import escapes
     from earmark.runs import gate as gating
     from earmark.show.said import said
 
     found = gating.gate(run_name, baseline, metric, average, tolerance, _renamed(rename), permutations)
     plain = {"passed": found.passed, **asdict(found)} if as_json else {}
-    print(json.dumps(plain, ensure_ascii=False, indent=1) if as_json else said(found.markdown))
+    print(escapes.json(plain, indent=1) if as_json else said(found.markdown))
     raise typer.Exit(0 if found.passed else 1)
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -116,7 +115,7 @@ def _write(
     table: Sequence[Row] | None = None,
 ) -> None:
     """Print rows as a table, or all as JSON; write all as JSON, or `table` (None: the rows) as CSV."""
-    print(json.dumps(whole, ensure_ascii=False)) if as_json else console().print(_grid(rows, columns))
+    print(escapes.json(whole)) if as_json else console().print(_grid(rows, columns))
     if out is not None:
         durable.write_file(out, WRITERS[out.suffix](whole, rows if table is None else table))
         remark(f"numbers: {out}")
@@ -152,7 +151,7 @@ def _text(value: Any) -> str:
 
 
 def _json(whole: Row, _: Sequence[Row]) -> bytes:
-    return json.dumps(whole, ensure_ascii=False, indent=1).encode()
+    return escapes.json(whole, indent=1).encode()
 
 
 def _csv(_: Row, rows: Sequence[Row]) -> bytes:

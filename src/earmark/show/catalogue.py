@@ -1,6 +1,5 @@
 """What the command line says of catalogues: what an add will take and did, what was found, what is held."""
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ import polars as pl
 from rich.table import Table
 from rich.text import Text
 
+from earmark.analysis import escapes
 from earmark.analysis.escapes import plain
 from earmark.catalogue import adding, approximate, exporting, form, planning, reader, searching, upkeep
 from earmark.catalogue.adding import Added
@@ -31,7 +31,7 @@ def planned(store: Path, sources: Sequence[Path], wish: Wish, jobs: int, retry: 
     form.open_or_make(store, wish)
     found = planning.plan(store, sources, jobs=jobs, retry=retry)
     if as_json:
-        print(json.dumps(asdict(found), indent=1))
+        print(escapes.json(asdict(found), indent=1))
     else:
         print(_estimate(found))
 
@@ -84,7 +84,7 @@ def added(
     )
     if as_json:
         numbers = {name: value for name, value in asdict(done).items() if name.startswith("n_")}
-        print(json.dumps({**numbers, "audio_s": done.audio_s, "failed": done.kinds}, indent=1))
+        print(escapes.json({**numbers, "audio_s": done.audio_s, "failed": done.kinds}, indent=1))
     else:
         _say(done)
     if done.failures:
@@ -139,7 +139,7 @@ def found(
         store, query, k, level=level, where=where, between_s=between_s, approximately=approximately
     )
     if as_json:
-        print(json.dumps(asdict(answer), ensure_ascii=False, indent=1))
+        print(escapes.json(asdict(answer), indent=1))
         return
     grid = Table(box=None, pad_edge=False)
     for column in ("cosine", "from", "to", "track", "labels"):
@@ -186,7 +186,7 @@ def described(store: Path, as_json: bool) -> None:
         "failed": kinds,
     }
     if as_json:
-        print(json.dumps(told, ensure_ascii=False, indent=1))
+        print(escapes.json(told, indent=1))
         return
     for name, value in told.items():
         print(f"{name:>16}: {plain(str(value))}")

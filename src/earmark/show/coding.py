@@ -1,6 +1,5 @@
 """What the command line says of codes, of codebooks, and of what they leave over."""
 
-import json
 from collections.abc import Sequence
 from copy import deepcopy
 from functools import partial
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from earmark.analysis import escapes
 from earmark.experiment import devices
 from earmark.experiment.progress import bar
 from earmark.representations import base
@@ -102,7 +102,7 @@ def weighed(
     front = fronts.assembled([targets] if targets else [], codec, None, n_streams)
     found = fronts.residuals(corpus.open(folder), front, Sample(n_segments, GAMMA.n_frames, seed))
     if as_json:
-        print(json.dumps(_numbers(found), indent=1))
+        print(escapes.json(_numbers(found), indent=1))
     else:
         _print(found)
 

@@ -1,6 +1,5 @@
 """What the command line prints of datasets and tasks: lists, descriptions, verdicts, what was fetched."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from earmark import conformance, listings, tasks
+from earmark.analysis import escapes
 from earmark.counted import sized
 from earmark.datasets import check, names, records
 from earmark.datasets.check import Description, Finding
@@ -88,7 +88,7 @@ def _print(grid: Table) -> None:
 
 def _json_lines(found: Iterable[DatasetLine | TaskLine]) -> None:
     for one in found:
-        print(json.dumps(asdict(one), ensure_ascii=False))
+        print(escapes.json(asdict(one)))
 
 
 def description(noun: str, name: str, folder: Path | None, label: str | None, plot: Path | None, as_json: bool) -> None:
@@ -97,7 +97,7 @@ def description(noun: str, name: str, folder: Path | None, label: str | None, pl
     if task is not None and label is not None:
         raise UserError(f"A task has its own label: '{task.name}' has '{task.label}'. Leave out --label.")
     if task is not None and task.dataset is None:
-        print(json.dumps(asdict(task)) if as_json else f"{task.name}: {task.description}, crossed with any dataset")
+        print(escapes.json(asdict(task)) if as_json else f"{task.name}: {task.description}, crossed with any dataset")
         return
     of = task.dataset if task is not None and task.dataset else name
     try:
@@ -109,13 +109,13 @@ def description(noun: str, name: str, folder: Path | None, label: str | None, pl
     found = check.describe(dataset, label, split=split)
     if plot is not None:
         _draw(found, plot)
-    print(json.dumps(asdict(found), indent=1)) if as_json else console().print(check.render_description(found))
+    print(escapes.json(asdict(found), indent=1)) if as_json else console().print(check.render_description(found))
 
 
 def _print_card(name: str, as_json: bool) -> None:
     card = names.card(name)
     if as_json:
-        print(json.dumps(asdict(card), ensure_ascii=False))
+        print(escapes.json(asdict(card)))
         return
     facts = ("title", "version", "status", "licence", "homepage", "audio", "n_clips", "hours", "instructions")
     for fact in facts:
@@ -153,7 +153,7 @@ def dataset_verdict(
         laws = conformance.broken_by_dataset(dataset)
         report = report.joined_by(Finding("error", law, (), "Correct the dataset's file.") for law in laws)
     if as_json:
-        print(json.dumps(_without_stamps(asdict(report)), indent=1))
+        print(escapes.json(_without_stamps(asdict(report)), indent=1))
     else:
         console().print(check.render_report(report))
     if report.record is not None and report.ok:

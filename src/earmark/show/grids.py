@@ -1,6 +1,5 @@
 """Grids of scores and rows of results, printed."""
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -27,7 +26,7 @@ def grids(found: Iterable[Grid], show: Show = "interval") -> None:
 def rows(found: Iterable[Result]) -> None:
     """Print rows as JSON lines."""
     for row in found:
-        print(json.dumps(vars(row), ensure_ascii=False))
+        print(escapes.json(vars(row)))
 
 
 def folded(grid: Grid, show: Show = "interval") -> Table:

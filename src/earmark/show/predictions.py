@@ -1,6 +1,5 @@
 """What the command line prints of saved probes: what one says of files, and of a catalogue."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ def predicted(found: Predictions, as_json: bool = False) -> None:
     """
     for path, answer in zip(found.paths, found.answers, strict=True):
         if as_json:
-            print(json.dumps({"path": path.as_posix(), **answer}, ensure_ascii=False))
+            print(escapes.json({"path": path.as_posix(), **answer}))
         else:
             print(_line([path.as_posix(), *_columns(answer)]))
     failures(found.failures)
@@ -50,7 +49,7 @@ def tagged(tags: Tagging, out: Path | None, as_json: bool = False) -> None:
         print(out)
     elif as_json:
         for table in tags.tables():
-            print(table.write_ndjson(), end="")
+            print(escapes.in_json(table.write_ndjson()), end="")
     else:
         for block in tags.blocks():
             named = tags.catalogue.named(block.keys)

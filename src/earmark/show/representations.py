@@ -1,7 +1,6 @@
 """What the command line prints of representations: lists, cards, verdicts, weights that were got, embeddings."""
 
 import io
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from earmark import conformance, durable, listings, places
+from earmark.analysis import escapes
 from earmark.catalogue.embedding import Embedded
 from earmark.conformance import Verdict, records
 from earmark.errors import EarmarkError, MissingPart, UserError
@@ -50,7 +50,7 @@ def names(as_json: bool, as_markdown: bool, commercial: bool) -> None:
     found = [one for one in every if one.commercial or not commercial]
     if as_json:
         for one in found:
-            print(json.dumps(asdict(one), ensure_ascii=False))
+            print(escapes.json(asdict(one)))
         return
     grid = Table(box=None, pad_edge=False)
     for column in (*COLUMNS, "verified"):
@@ -88,7 +88,7 @@ def description(name: str, as_json: bool) -> None:
         checked = f"never here. Type: earmark check representation {name}"
     if as_json:
         verdicts = None if found is None else [asdict(one) for one in found]
-        print(json.dumps({**asdict(card), "verdicts": verdicts}, ensure_ascii=False, indent=1))
+        print(escapes.json({**asdict(card), "verdicts": verdicts}, indent=1))
         return
     for field, one in asdict(card).items():
         if field != "sources":
@@ -122,7 +122,7 @@ def verdict(name: str, as_json: bool) -> bool:
     found = conformance.laws_of_representation(loaded)
     records.write(Store(places.store_folder()), loaded.card, base.code_sha256(loaded), found)
     if as_json:
-        print(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=1))
+        print(escapes.json([asdict(one) for one in found], indent=1))
     else:
         print(*found, f"{name}: {conformance.summary(found)}", sep="\n")
     return not any(one.broken for one in found)

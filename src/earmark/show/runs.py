@@ -1,6 +1,5 @@
 """What the command line prints of experiments and their runs, and how it speaks."""
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
@@ -9,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from earmark import places
+from earmark.analysis import escapes
 from earmark.analysis import tables as tabling
 from earmark.counted import counted, sized
 from earmark.errors import UnknownName
@@ -87,7 +87,7 @@ def tables(rows: Iterable[Result], metric: str | None = None, average: str | Non
 def estimate(found: Estimate, as_json: bool) -> None:
     """Print what a run would do."""
     if as_json:
-        print(json.dumps(asdict(found), ensure_ascii=False, indent=1))
+        print(escapes.json(asdict(found), indent=1))
         return
     for note in found.notes:
         remark(f"note: {note}")

@@ -1,12 +1,12 @@
 """What the command line prints of a store: what is damaged, what was dropped, what may go."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from earmark import places
+from earmark.analysis import escapes
 from earmark.counted import counted, sized
 from earmark.errors import UserError
 from earmark.runs.kept import kept
@@ -33,7 +33,7 @@ def verified(folder: Path | None, as_json: bool) -> bool:
     harmless = [one for one in found if one.endswith(HARMLESS)]
     damaged = [one for one in found if one not in harmless]
     if as_json:
-        print(json.dumps({"store": str(store.root), "damaged": damaged, "harmless": harmless}, ensure_ascii=False))
+        print(escapes.json({"store": str(store.root), "damaged": damaged, "harmless": harmless}))
         return not damaged
     for one in found:
         print(said(one))
@@ -48,7 +48,7 @@ def repaired(folder: Path | None, as_json: bool) -> None:
     done = store.repair()
     if as_json:
         rows = [{"key": key, **origin} for key, origin in done.rows.items()]
-        print(json.dumps({"store": str(store.root), "rows": rows, "files": done.files}, ensure_ascii=False))
+        print(escapes.json({"store": str(store.root), "rows": rows, "files": done.files}))
         return
     _dropped(done)
     before, after = done.compaction.n_shards_before, done.compaction.n_shards_after
@@ -61,7 +61,7 @@ def compacted(folder: Path | None, as_json: bool) -> None:
     before, after, dropped = store.compact(everything=True)
     if as_json:
         done = {"store": str(store.root), "shards_before": before, "shards": after, "dropped": dropped}
-        print(json.dumps(done, ensure_ascii=False))
+        print(escapes.json(done))
         return
     for key in dropped[:MOST_NAMED]:
         print(said(f"dropped the damaged row {key}"))
@@ -102,7 +102,7 @@ def collected(
     n_all, n_chosen = (sum(one.n_bytes for one in some) for some in (held, chosen))
     if as_json:
         named = [{"kind": one.kind, "name": one.name, "n_bytes": one.n_bytes} for one in chosen]
-        print(json.dumps({"store": str(store.root), "n_bytes": n_all, "removed": yes, "things": named}))
+        print(escapes.json({"store": str(store.root), "n_bytes": n_all, "removed": yes, "things": named}))
         return
     for kind, count in sorted(Counter(one.kind for one in chosen).items()):
         n_bytes = sum(one.n_bytes for one in chosen if one.kind == kind)

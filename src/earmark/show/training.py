@@ -1,6 +1,5 @@
 """What the command line prints of corpora."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from earmark.analysis import escapes
 from earmark.counted import counted
 from earmark.experiment.progress import bar
 from earmark.show.runs import console, failures
@@ -77,7 +77,7 @@ def corpus_description(folder: str, as_json: bool) -> None:
     """Print a corpus in numbers."""
     found = description.describe(folder)
     if as_json:
-        print(json.dumps(asdict(found), ensure_ascii=False, indent=1))
+        print(escapes.json(asdict(found), indent=1))
         return
     facts = Table.grid(padding=(0, 2))
     least, median, greatest = found.lengths_s

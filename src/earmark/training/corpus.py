@@ -80,7 +80,7 @@ def read_samples(corpus: Corpus, start: int, n_samples: int) -> Float32[np.ndarr
 
 
 def build(
-    sources: Sequence[str | Path],
+    sources: Sequence[str | Path] | str | Path,
     output: Path | str,
     sample_rate: int = 16000,
     jobs: int = 1,
@@ -97,12 +97,13 @@ def build(
     samples beyond ±1 are clipped, and counted for each track. A build that was interrupted, even killed, goes on where
     it was; one that is whole is opened. `data_folder`: where the files of the one dataset lie, if not in the home.
     `excerpt_s`: of each clip one piece of so many seconds alone, always the same one; shorter clips are taken whole.
-    Raises DataError where no track is left, and where `output` holds another corpus: `overwrite` begins anew.
-    Raises UserError where the disk refuses; what it took is kept for the next time.
+    One source may stand alone. Raises DataError where no track is left, and where `output` holds another corpus:
+    `overwrite` begins anew. Raises UserError where the disk refuses; what it took is kept for the next time.
     """
     if sample_rate < 1 or jobs < 1:
         raise UserError(f"Expected a sample rate in Hz and jobs of at least 1, got {sample_rate} and {jobs}.")
-    listing, folder = listed(sources, sample_rate, data_folder, excerpt_s, jobs), Path(output)
+    each = [sources] if isinstance(sources, Path | str) else sources
+    listing, folder = listed(each, sample_rate, data_folder, excerpt_s, jobs), Path(output)
     with _journal.held(folder):
         if overwrite:
             _journal.clear(folder)
