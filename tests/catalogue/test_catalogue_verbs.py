@@ -83,9 +83,10 @@ def test_search_prints_tracks_and_with_segments_where(cat: Path, music: Path) ->
 
 def test_info_tells_the_form_and_the_counts(cat: Path) -> None:
     told = json.loads(verb("info", cat, "--json")[1])
-    assert (told["representation"], told["tracks"], told["rows"]) == (NETWORK, 4, {"track": 4, "segment": 8})
+    assert (told["representation"], told["tracks"], told["rows"]) == (NETWORK, 4, {"tracks": 4, "segments": 8})
     assert told["audio_hours"] == pytest.approx(2 / 3600)
     assert "representation: logmel" in verb("info", cat)[1]
+    assert "rows: 4 tracks, 8 segments" in verb("info", cat)[1]
 
 
 def test_verify_and_compact_end_with_0_on_a_sound_catalogue(cat: Path) -> None:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from rich.table import Table
@@ -175,11 +176,11 @@ def described(store: Path, as_json: bool) -> None:
     failed = opened.files.filter(pl.col("state") != HEARD)
     kinds = dict(Counter(failed["state"].to_list()).most_common())
     n_files = len(opened.files) - len(failed)
-    told = {
+    told: dict[str, Any] = {
         **asdict(opened.form),
         "files": n_files,
         "tracks": opened.n_tracks,
-        "rows": {"track": opened.n_rows("track"), "segment": opened.n_rows("segment")},
+        "rows": {"tracks": opened.n_rows("track"), "segments": opened.n_rows("segment")},
         "audio_hours": opened.audio_s / 3600,
         "parts": len(opened.parts),
         "bytes": sum(part.rows.nbytes + part.records.nbytes for part in opened.parts),
@@ -189,7 +190,20 @@ def described(store: Path, as_json: bool) -> None:
         print(escapes.json(told, indent=1))
         return
     for name, value in told.items():
-        print(f"{name:>16}: {plain(str(value))}")
+        print(f"{name:>16}: {plain(sized(value) if name == 'bytes' else _fact(value))}")
+
+
+def _fact(value: object) -> str:
+    match value:
+        case dict():
+            return ", ".join(f"{count:,} {kind}" for kind, count in value.items()) or "none"
+        case tuple():
+            return ", ".join(map(str, value))
+        case None | "":
+            return "none"
+        case float():
+            return f"{value:,.2f}"
+    return str(value)
 
 
 def verified(store: Path) -> bool:
