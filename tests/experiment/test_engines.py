@@ -14,7 +14,7 @@ import pytest
 from earmark.cli import engines as command_line
 from earmark.errors import AudioError, UnknownName, UserError
 from earmark.experiment.engines import Engine, EngineChoice, EngineName, Local, OnPaper, start
-from earmark.experiment.engines.parcel import Parcel
+from earmark.experiment.engines.parcel import Parcel, make_room
 from earmark.experiment.engines.slurm import Share
 from tests.experiment import errands, made_up_slurm
 
@@ -145,6 +145,19 @@ def test_a_job_with_an_answer_is_not_done_again(tmp_path: Path) -> None:
     assert parcel.answered([0, 1, 2]) == [2]
 
 
+def test_to_make_room_is_no_kill_and_undoes_none(tmp_path: Path) -> None:
+    parcel = Parcel.packed(tmp_path / "parcel", [0], errands.leave, tmp_path)
+    make_room(parcel.folder)  # before any job
+    for makes_room in [True] * 4 + [False, True, False, True, False]:
+        with pytest.raises(SystemExit):
+            parcel.do(0)
+        for _ in range(2 * makes_room):  # a second signal may come while the first is heard
+            make_room(parcel.folder)
+    parcel.do(0)
+    with pytest.raises(UserError, match="killed 3 times"):
+        parcel.answer(0)
+
+
 def test_shares_are_every_job_once(tmp_path: Path) -> None:
     parcel = Parcel(tmp_path, 10)
     assert sorted(job for number in range(3) for job in parcel.share(number, 3)) == list(range(10))
@@ -188,6 +201,12 @@ def test_a_task_that_must_make_room_is_queued_again_for_what_it_left(tmp_path: P
     again.result()
     assert parcel.answered(range(4)) == [0, 2], "its share is every other job"
     assert [parcel.answer(one) for one in (0, 2)] == [0, 4]
+
+
+@pytest.mark.slurm
+def test_a_job_that_makes_room_more_often_than_a_kill_is_borne_is_done(tmp_path: Path) -> None:
+    with start(EngineChoice("slurm-here"), tmp_path, 1) as engine:
+        assert list(engine.map([5], errands.go_on)) == [5]
 
 
 @pytest.mark.slurm

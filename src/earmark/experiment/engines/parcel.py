@@ -3,7 +3,7 @@
     here.json              folder, import path and EARMARK_* settings of who packed it
     work.pickle            what to do with a job, and the folder of the store
     jobs/<number>.pickle
-    begun/<number>.pickle  a byte for each process that began it
+    begun/<number>.pickle  a byte for each process that began it, and one for each that made room before its end
     answers/<number>.pickle
     stop                   nobody waits for the rest
 
@@ -32,7 +32,10 @@ Answer = TypeVar("Answer")
 
 SETTINGS = "EARMARK_"
 STOP = "stop"
+BEGUN, MADE_ROOM = b".", b"-"
 NOT_CARRIED = {"EARMARK_DIE_AT"}  # it counts the steps of one process
+
+_at: dict[Path, Path] = {}  # by the folder of a parcel: the mark of the job that this process began last
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,13 @@ class Parcel:
             durable.write_file(self._answer(number), pickle.dumps(answer))
 
     def _begin(self, number: int) -> None:
-        """Count how often a job was begun. Raises UserError where that killed every process that did."""
+        """Count how often a job was begun. Raises UserError where that killed so many of the processes that did."""
         begun = self.folder / "begun" / _name(number)
-        if begun.exists() and begun.stat().st_size >= TRIES:
+        marks = begun.read_bytes() if begun.exists() else b""
+        if marks.count(BEGUN) - marks.count(MADE_ROOM) >= TRIES:
             raise UserError(KILLED)
-        durable.append(begun, b".", sync=False)
+        durable.append(begun, BEGUN, sync=False)
+        _at[self.folder] = begun  # last: a signal before it leaves one kill too many, never one too few
 
     def answered(self, numbers: Iterable[int]) -> list[int]:
         """Return those of the jobs that have an answer."""
@@ -91,7 +96,7 @@ class Parcel:
         return [number for number in numbers if _name(number) in here]
 
     def progress(self, numbers: Iterable[int]) -> int:
-        """Return how often some jobs were begun, and how many have an answer, in one number that only grows."""
+        """Return how often some jobs were begun or left, and how many have an answer, in one number that only grows."""
         some = list(numbers)
         begun = [self.folder / "begun" / _name(number) for number in some]
         return len(self.answered(some)) + sum(path.stat().st_size for path in begun if path.exists())
@@ -117,6 +122,15 @@ class Parcel:
 
     def _answer(self, number: int) -> Path:
         return self.folder / "answers" / _name(number)
+
+
+def make_room(folder: Path) -> None:
+    """Let the job of a parcel that this process is at not count as one that killed it: it ends by request.
+
+    May be called at any moment, more than once, as signals come.
+    """
+    if (begun := _at.pop(folder, None)) is not None:
+        durable.append(begun, MADE_ROOM, sync=False)
 
 
 def _name(number: int) -> str:

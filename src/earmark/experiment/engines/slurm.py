@@ -17,7 +17,7 @@ from earmark.counted import counted
 from earmark.errors import MissingPart, UserError
 from earmark.experiment.engines.choice import EngineChoice
 from earmark.experiment.engines.local import TRIES
-from earmark.experiment.engines.parcel import Parcel
+from earmark.experiment.engines.parcel import Parcel, make_room
 
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
@@ -49,7 +49,11 @@ class Share:
             parcel.do(job)
 
     def checkpoint(self) -> Any:
-        """Return what submitit is to queue again where SLURM wants the machine back: the same, less what is done."""
+        """Return what submitit is to queue again where SLURM wants the machine back: the same, less what is done.
+
+        Called in the process that is to end, in the middle of a job, before it is queued again.
+        """
+        make_room(self.folder)
         return _submitit().helpers.DelayedSubmission(self)
 
 
