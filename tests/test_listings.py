@@ -63,6 +63,13 @@ def test_the_list_as_json_is_one_object_a_line(noun: str) -> None:
     assert {row["name"] for row in rows} == set(names.every() if noun == "dataset" else TASKS)
 
 
+@pytest.mark.parametrize("noun", ["metric", "probe", "deformation"])
+def test_other_lists_as_json_are_one_object_a_line_too(noun: str) -> None:
+    done = CliRunner().invoke(cli.app, ["list", noun, "--json"])
+    assert all(json.loads(line)["name"] for line in done.stdout.splitlines())
+    assert done.stdout.strip()
+
+
 def test_the_page_of_datasets_is_the_one_that_the_cards_make() -> None:
     assert (DOCS / "datasets.md").read_text("utf-8") == page.markdown(), (
         "Type: earmark list dataset --markdown > docs/datasets.md"

@@ -232,8 +232,8 @@ def test_whole_files_need_no_provenance(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "key", "message"),
     [
-        ("embeddings", "p1", "got 'embeddings', which is the store's"),
-        ("../probes", "p1", r"Expected a kind of letters, .* got '\.\./probes'"),
+        ("embeddings", "p1", r"one of calibrations, .*, verdicts, got 'embeddings'"),
+        ("../probes", "p1", r"Expected a kind of whole files, .* got '\.\./probes'"),
         ("probes", "a/b", r"Expected a name of letters, .* got 'a/b\.bin'"),
         ("probes", "absent", r"absent\.bin; it is not there, or damaged\. Ask file\(\) first"),
     ],

@@ -9,9 +9,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+import earmark
 from earmark.cli import app
+from earmark.conformance import records
 from earmark.errors import Refused, UserError
+from earmark.experiment import calibrated, devices
+from earmark.experiment.jobs import CODELENGTHS, PROBES
+from earmark.representations import _compiled
 from earmark.store import Store
+from earmark.store.scheme import KINDS
 from tests.test_run import files
 from tests.test_store import ORIGIN, assert_holds, fill, only, row
 
@@ -154,9 +160,61 @@ def test_nothing_is_repaired_or_dropped_while_another_writes(tmp_path: Path) -> 
         Store(tmp_path).drop([])
 
 
-def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"Expected the folder of a store, with the file 'lock' or 'store\.json', got"):
-        CliRunner().invoke(app, ["store", "verify", str(tmp_path)], catch_exceptions=False)
+VERBS = (["verify"], ["repair"], ["compact"], ["gc", "--older-than", "0", "--yes"])
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+@pytest.mark.parametrize("names", [[], ["embeddings/mine.npy"], ["lock"], ["lock", "embeddings/mine.npy"]], ids=str)
+def test_a_folder_that_is_no_store_is_refused_and_left_as_it_is(
+    tmp_path: Path, names: list[str], verb: list[str]
+) -> None:
+    before = theirs(tmp_path, [*names, "thesis/lines.json"])
+    with pytest.raises(UserError, match=r"Expected the folder of a store, with the file 'store\.json', got"):
+        CliRunner().invoke(app, ["store", *verb, str(tmp_path)], catch_exceptions=False)
+    assert files(tmp_path) == before
+
+
+def theirs(root: Path, names: Iterable[str]) -> dict[str, str]:
+    """Write files of the user's own, which are no JSON, and return what is there."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text('{"a": 1}{"b": 2}')
+    return files(root)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_files_of_others_in_the_folder_of_a_store_are_never_removed(tmp_path: Path, verb: list[str]) -> None:
+    names = ("thesis/lines.json", "thesis/lost.provenance.json", "thesis/.draft.tmp", "thesis/a.tex", "notes.json")
+    before = theirs(tmp_path, names)
+    damaged(tmp_path)
+    assert store(*verb, tmp_path).exit_code == (1 if verb == ["verify"] else 0)
+    assert before.items() <= files(tmp_path).items()
+    assert not any(name in store("verify", tmp_path).stdout for name in names)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+@pytest.mark.parametrize("name", ["lock", "store.json"])
+def test_a_catalogue_is_no_store(tmp_path: Path, name: str, verb: list[str]) -> None:
+    before = theirs(tmp_path, ["catalogue.json", name])
+    with pytest.raises(UserError, match=r"'.*' is a catalogue: earmark catalogue verify"):
+        CliRunner().invoke(app, ["store", *verb, str(tmp_path)], catch_exceptions=False)
+    assert files(tmp_path) == before
+
+
+def test_the_store_of_an_older_earmark_may_be_named(tmp_path: Path) -> None:
+    shutil.copytree(Path(__file__).parent / "golden" / "store_0", tmp_path / "store")
+    assert store("verify", tmp_path / "store").exit_code == 0
+    assert store("repair", tmp_path / "store").exit_code == 0
+    assert_holds(Store(tmp_path / "store"), range(3))
+
+
+def test_every_folder_that_is_written_into_a_store_is_one_of_its_kinds() -> None:
+    kinds = {PROBES.folder, CODELENGTHS.folder, calibrated.KIND, devices.KIND, records.KIND, _compiled.FOLDER}
+    assert kinds <= set(KINDS)
+    written = set[str]()
+    for file in Path(earmark.__file__).parent.rglob("*.py"):
+        written |= set(re.findall(r'\.(?:put_file|read_file|file)\("(\w+)", ', file.read_text()))
+    assert {"probes", "scores", "failures"} <= written <= set(KINDS)
 
 
 def test_a_store_without_a_scheme_is_read_as_it_was_and_named_when_written_to(tmp_path: Path) -> None:

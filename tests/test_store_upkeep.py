@@ -46,8 +46,10 @@ def test_a_damaged_row_is_told_and_never_read(tmp_path: Path, position: int) -> 
     content[position] ^= 1
     data.write_bytes(content)
     damaged = position // row(0).nbytes
-    assert [f"k{damaged} is damaged" in problem for problem in store.verify()] == [True]
-    with pytest.raises(StoreError, match=rf"The row k{damaged} in .* is damaged.* compact\(\) drops such rows"):
+    assert [f"k{damaged} is damaged; `earmark store repair` removes it" in one for one in store.verify()] == [True]
+    with pytest.raises(
+        StoreError, match=rf"The row k{damaged} in .* is damaged.* `earmark store repair` drops such rows"
+    ):
         store.get([f"k{damaged}"])
     sound = sorted({0, 1, 2} - {damaged})
     assert_holds(store, sound)
@@ -55,6 +57,51 @@ def test_a_damaged_row_is_told_and_never_read(tmp_path: Path, position: int) -> 
     assert store.verify() == []
     assert store.has(["k0", "k1", "k2"]) == {f"k{number}" for number in sound}
     assert_holds(fill(tmp_path, [damaged]), range(3))
+
+
+def test_compacting_tells_the_rows_of_a_shard_that_was_cut(tmp_path: Path) -> None:
+    fill(tmp_path, range(3))
+    data = only(tmp_path, "embeddings/*.f32")
+    data.write_bytes(data.read_bytes()[: row(0).nbytes + 1])
+    assert Store(tmp_path).compact(everything=True).dropped == ("k1", "k2")
+    assert Store(tmp_path).verify() == []
+    assert_holds(Store(tmp_path), [0])
+
+
+def test_a_row_of_a_cut_shard_that_is_sound_elsewhere_is_not_dropped(tmp_path: Path) -> None:
+    cut, _ = twins(tmp_path)
+    cut.write_bytes(cut.read_bytes()[: row(0).nbytes + 1])
+    assert Store(tmp_path).compact().dropped == ()
+    assert_holds(Store(tmp_path), range(3))
+
+
+def twins(root: Path) -> list[Path]:
+    """Two shards of the same three rows, the one that is read first before the other."""
+    late = Store(root)
+    fill(root, range(3))
+    with late.writer() as writer:
+        for number in range(3):
+            writer.put(f"k{number}", row(number), ORIGIN)
+    return sorted((root / "embeddings").glob("*.f32"))
+
+
+def test_a_damaged_row_is_read_where_it_is_sound(tmp_path: Path) -> None:
+    first, second = twins(tmp_path)
+    first.write_bytes(bytes(row(0).nbytes) + first.read_bytes()[row(0).nbytes :])
+    store = Store(tmp_path)
+    assert_holds(store, [2, 0, 1, 0])
+    second.write_bytes(bytes(row(0).nbytes) + second.read_bytes()[row(0).nbytes :])
+    with pytest.raises(StoreError, match=r"The row k0 in .* is damaged"):
+        store.get(["k0"])
+    assert_holds(store, [2, 1])
+
+
+def test_a_twin_that_another_process_has_compacted_away_is_found_where_it_is_now(tmp_path: Path) -> None:
+    first, _ = twins(tmp_path)
+    first.write_bytes(bytes(row(0).nbytes) + first.read_bytes()[row(0).nbytes :])
+    reader = Store(tmp_path)
+    Store(tmp_path).compact()
+    assert_holds(reader, range(3))
 
 
 def test_compacting_keeps_every_row_and_where_it_comes_from(tmp_path: Path) -> None:

@@ -30,12 +30,12 @@ SOUND = {
 def test_a_file_cut_anywhere_is_not_there_until_it_is_put_again(suffix: str, tmp_path: Path) -> None:
     store, content = Store(tmp_path), SOUND[suffix]
     for length in range(len(content)):
-        path = store.put_file("made", f"k{length}", suffix, content)
-        assert store.file("made", f"k{length}", suffix) == path
+        path = store.put_file("scores", f"k{length}", suffix, content)
+        assert store.file("scores", f"k{length}", suffix) == path
         path.write_bytes(content[:length])
-        assert store.file("made", f"k{length}", suffix) is None
-    store.put_file("made", "k3", suffix, content)
-    assert store.read_file("made", "k3", suffix) == content
+        assert store.file("scores", f"k{length}", suffix) is None
+    store.put_file("scores", "k3", suffix, content)
+    assert store.read_file("scores", "k3", suffix) == content
 
 
 @pytest.mark.parametrize("suffix", SOUND)
@@ -43,15 +43,15 @@ def test_a_file_of_something_else_is_not_there_and_is_said_once(
     suffix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Store(tmp_path)
-    path = store.put_file("made", "k", suffix, b"\x08" + bytes(7) + b"[1, 2, ]")
+    path = store.put_file("scores", "k", suffix, b"\x08" + bytes(7) + b"[1, 2, ]")
     with caplog.at_level(logging.WARNING, "earmark.store"):
-        assert [store.file("made", "k", suffix) for _ in range(3)] == [None] * 3
+        assert [store.file("scores", "k", suffix) for _ in range(3)] == [None] * 3
     assert caplog.messages == [f"{path} is damaged: it is passed over and computed again"]
     assert store.verify() == [f"{path}: damaged; the next run that needs it computes it again"]
 
 
 def test_files_of_other_suffixes_may_hold_anything(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    path = store.put_file("made", "k", ".bin", b"")
-    assert store.file("made", "k", ".bin") == path
+    path = store.put_file("scores", "k", ".bin", b"")
+    assert store.file("scores", "k", ".bin") == path
     assert store.verify() == []

@@ -70,6 +70,33 @@ def test_a_bit_flipped_in_a_record_is_told_and_takes_one_sound_track_with_it_at_
     assert held(cat)["rows"] == held(made)["rows"]
 
 
+@pytest.mark.parametrize("bit", [1, 17, 18, 31])
+def test_no_file_gets_the_rows_of_another_where_a_record_lost_its_end(cat: Path, made: Path, bit: int) -> None:
+    """After the next add each file has its own rows again, once, though nobody has looked for damage."""
+    flip(only(cat, RECORDS), 32 + bit // 8, bit % 8)
+    catalogue.add(cat, [made.parent / "m.csv"])
+    expected = {one.key: made_rows.tobytes() for one, made_rows in rows_of(made)}
+    assert {one.key: found.tobytes() for one, found in rows_of(cat)} == expected
+    assert sorted(key for block in catalogue.load(cat).blocks() for key in block.keys) == sorted(expected)
+
+
+def rows_of(cat: Path) -> list[tuple[listing.Entry, np.ndarray]]:
+    opened = catalogue.load(cat)
+    return [(one, opened.rows_of(one.key)) for one in listing.entries(opened.files)]
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.parquet"])
+def test_rows_whose_every_line_is_damaged_are_left_out_of_exports_and_tags(
+    cat: Path, tmp_path: Path, name: str
+) -> None:
+    flip(only(cat, FILES), 5, 7)
+    more = folder_of(tmp_path / "more", 1, 0.7)
+    catalogue.add(cat, [more])
+    last = max(cat.glob("*" + FILES))
+    flip(last, 5, 7)
+    assert catalogue.export(cat, tmp_path / name).n_rows == N - 1
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 

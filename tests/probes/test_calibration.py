@@ -200,3 +200,18 @@ def test_an_accuracy_names_the_least_threshold_that_has_it() -> None:
     assert found.threshold(0.0) == 0.0
     with pytest.raises(UserError, match="Expected an accuracy that this probe reaches on its 5000 validation clips"):
         found.threshold(1.01)
+
+
+@pytest.mark.parametrize("n_clips", [3, 7, 9, 29, 57, 1000, 1414])
+def test_the_accuracy_that_is_named_as_reached_is_reached(n_clips: int) -> None:
+    quality = calibration.Quality(0.0, 0.0)
+    for n_right in range(1, n_clips):
+        share = (n_right / n_clips,)
+        found = calibration.Calibration(
+            "multiclass", (1.0,), (0.0,), n_clips, quality, quality, (1.0,) * 101, share * 101
+        )
+        with pytest.raises(UserError, match="at most") as raised:
+            found.threshold(1.0)
+        named = float(str(raised.value).split("at most ")[1].split()[0])
+        assert share[0] - 0.00101 < named
+        assert found.threshold(named) == 0.0

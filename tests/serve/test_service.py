@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import os
 import signal
 import socket
 import threading
@@ -187,6 +188,16 @@ def test_a_worker_that_hangs_or_dies_is_a_422_and_another_takes_its_place(
     assert served.ask("/embed", tone(moody.USUAL)).status == 200
     assert served.count(counter) == before + 1
     assert worker not in children(served.process.pid)
+
+
+def test_a_worker_that_is_lost_while_nobody_asks_is_counted_and_replaced(served: Served) -> None:
+    before = served.count("workers_died")
+    (worker,) = [pid for pid in children(served.process.pid) if _is_worker(pid)]
+    os.kill(worker, signal.SIGKILL)
+    _until(lambda: worker not in children(served.process.pid) and len([*Path(f"/proc/{worker}/task").iterdir()]) == 1)
+    found = served.ask("/embed", tone(moody.USUAL))
+    assert found.status == 200, found.said
+    assert served.count("workers_died") == before + 1
 
 
 def _is_worker(pid: int) -> bool:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from multiprocessing import popen_spawn_posix
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, NamedTuple, cast
 
 import pytest
 from starlette.types import Message
@@ -30,9 +30,34 @@ from tests.serve import moody
 from tests.serve.served import tone
 
 
-def asked(folder: Path, body: bytes, form: bytes = b"audio/wav", worker: Worker | None = None) -> tuple[int, str]:
+class Reply(NamedTuple):
+    """What a service answered: status, JSON, headers."""
+
+    status: int
+    said: dict[str, Any]
+    headers: dict[bytes, bytes]
+
+
+def asked(
+    folder: Path, body: bytes, form: bytes = b"audio/wav", worker: Worker | None = None, path: str = "/embed"
+) -> tuple[int, str]:
     """Return the status, and the word for what was wrong, of an upload to a service of one worker; None: of none."""
-    said = list[Message]()
+    found = reply(folder, body, form, worker, path)
+    return found.status, found.said.get("error", "")
+
+
+def reply(
+    folder: Path,
+    body: bytes,
+    form: bytes = b"audio/wav",
+    worker: Worker | None = None,
+    address: str = "/embed",
+    method: str = "POST",
+    host: bytes = b"localhost",
+) -> Reply:
+    """Return what a service of one worker answers; None: of none."""
+    said, (path, _, query) = list[Message](), address.partition("?")
+    headers = [(b"host", host), (b"content-type", form)]
 
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
@@ -42,13 +67,11 @@ def asked(folder: Path, body: bytes, form: bytes = b"audio/wav", worker: Worker 
 
     async def ask() -> None:
         gate = Gate([cast(Worker, worker)], Limits())
-        about = {"method": "POST", "path": "/embed", "raw_path": b"/embed", "query_string": b"", "root_path": ""}
-        await service(gate, folder, None)(
-            {"type": "http", "headers": [(b"host", b"localhost"), (b"content-type", form)], **about}, receive, send
-        )
+        about = {"method": method, "path": path, "raw_path": path.encode(), "query_string": query.encode()}
+        await service(gate, folder, None)({"type": "http", "headers": headers, "root_path": "", **about}, receive, send)
 
     asyncio.run(ask())
-    return said[0]["status"], json.loads(said[1]["body"])["error"]
+    return Reply(said[0]["status"], json.loads(said[1]["body"]), dict(said[0]["headers"]))
 
 
 def full(**_: object) -> IO[bytes]:
@@ -124,6 +147,50 @@ def test_a_form_whose_text_would_take_minutes_to_read_is_refused_at_once(tmp_pat
     assert time.monotonic() - started < 2
 
 
+def text(content: bytes) -> bytes:
+    return b'Content-Disposition: form-data; name="a"\r\n\r\n' + content
+
+
+AUDIO = b'Content-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\nabc'
+
+
+@pytest.mark.parametrize("parts", [[AUDIO, AUDIO], [text(b"x" * 1025), AUDIO], [*[text(b"x")] * 9, AUDIO]])
+def test_a_form_of_too_much_is_told_how_much_it_may_hold(parts: list[bytes], tmp_path: Path) -> None:
+    body = b"".join(b"--XX\r\n" + one + b"\r\n" for one in parts) + b"--XX--\r\n"
+    found = reply(tmp_path, body, b"multipart/form-data; boundary=XX")
+    assert (found.status, found.said["error"]) == (400, "bad_form")
+    assert "one file and at most 8 fields of 1024 bytes" in found.said["message"]
+
+
+@pytest.mark.parametrize(
+    ("address", "known"),
+    [
+        ("/embed?k=1", "none"),
+        ("/predict?unsre=0.6", "?probe=, ?unsure=, ?accuracy="),
+        ("/predict?unsure=0.6&Probe", "?probe=, ?unsure=, ?accuracy="),
+        ("/search?unsure=1", "?k=, ?level="),
+    ],
+)
+def test_a_parameter_that_an_address_does_not_have_is_refused(address: str, known: str, tmp_path: Path) -> None:
+    found = reply(tmp_path, tone(moody.USUAL), address=address)
+    assert (found.status, found.said["error"]) == (400, "unknown_parameter")
+    assert f"Expected parameters among: {known}." in found.said["message"]
+
+
+@pytest.mark.parametrize(("address", "method", "right"), [("/embed", "GET", b"POST"), ("/health", "POST", b"GET")])
+def test_a_wrong_method_is_called_so_and_told_the_right_one(
+    address: str, method: str, right: bytes, tmp_path: Path
+) -> None:
+    found = reply(tmp_path, b"", address=address, method=method)
+    assert (found.status, found.said["error"], found.headers[b"allow"]) == (405, "wrong_method", right)
+    assert asked(tmp_path, b"", path="/nothing") == (404, "no_such_address")
+
+
+@pytest.mark.parametrize("host", [b"LOCALHOST:1", b"localhost", b"127.0.0.1:8000"])
+def test_names_of_this_machine_have_no_case(host: bytes, tmp_path: Path) -> None:
+    assert reply(tmp_path, b"", host=host).said["error"] == "empty"
+
+
 def test_a_worker_whose_process_could_not_be_started_is_started_for_the_next_upload(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -139,8 +206,32 @@ def test_a_worker_whose_process_could_not_be_started_is_started_for_the_next_upl
             open_before = len([*Path("/proc/self/fd").iterdir()])
             assert asked(tmp_path, tone(moody.USUAL), worker=worker) == (503, "no_worker")
             assert len([*Path("/proc/self/fd").iterdir()]) <= open_before
-        assert "a worker's process could not be started" in caplog.text
+        assert "A worker's process could not be started" in caplog.text
         assert worker.ask("embed", tmp_path / "upload", {}).status == 200
+    finally:
+        worker.close()
+
+
+def test_what_a_service_lost_is_in_its_log_and_heard_again_as_soon_as_it_is_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.wav").write_bytes(tone(moody.USUAL))
+    store = catalogue.add(tmp_path / "music.cat", [tmp_path / "a.wav"], "logmel").folder
+    worker = Worker(Offer(catalogue=str(store)), Limits())
+
+    def searched() -> tuple[int, str]:
+        return asked(tmp_path, tone(moody.USUAL), worker=worker, path="/search")
+
+    try:
+        worker.wait()
+        os.kill(worker.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
+        store.rename(tmp_path / "away")
+        assert searched() == (503, "no_worker")
+        assert [str(store) in one.getMessage() for one in caplog.records if one.name == "earmark.serve"] == [True]
+        (tmp_path / "away").rename(store)
+        assert searched() == (200, "")
+        assert worker.n_lost == 1
     finally:
         worker.close()
 

@@ -1,6 +1,7 @@
 """Work that may end its process, as a decoder may by a damaged file, in a process of its own.
 
 It never imports the program that this one runs, as `multiprocessing` would: that may have no guard around its calls.
+Nor does it look for modules in the folder where it stands before those of Python: there may be a random.py.
 It computes on one thread, and ends soon after whoever started it.
 """
 
@@ -71,7 +72,7 @@ def call(work: Callable[..., Answer], *given: object) -> Answer:
 
 
 def _started() -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-c", f"from {__name__} import serve; serve()"]
+    command = [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
     pickle.dump((sys.path, os.getpid()), process.stdin)

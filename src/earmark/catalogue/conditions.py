@@ -16,7 +16,7 @@ import polars as pl
 from jaxtyping import Bool
 
 from earmark.catalogue import listing
-from earmark.catalogue.listing import HEARD
+from earmark.catalogue.listing import HAS_ROWS
 from earmark.catalogue.reader import Catalogue
 from earmark.errors import UnknownName, UserError
 
@@ -74,7 +74,7 @@ def fulfils(where: Sequence[str], labels: str) -> bool:
 def allowed(catalogue: Catalogue, where: Sequence[str]) -> Bool[np.ndarray, " tracks"]:
     """Return which tracks have a file that fulfils all conditions. Raises UnknownName for a label that no file has."""
     conditions = [read(text) for text in where]
-    files = catalogue.files.filter(pl.col("state") == HEARD)
+    files = catalogue.files.filter(HAS_ROWS)
     held = {text: listing.labels_of(text) for text in files["labels"].unique().to_list()}
     known = {name for labels in held.values() for name in labels}
     for one in conditions:

@@ -134,7 +134,8 @@ def _named_blocks(catalogue: Catalogue, level: Level) -> Iterator[tuple[Block, l
         kept = [place for place, key in enumerate(block.keys) if key in named]
         if len(kept) < len(block.keys):
             block = Block(tuple(block.keys[at] for at in kept), block.times_s[kept], block.rows[kept])
-        yield block, [named[key][0] for key in block.keys]
+        if kept:
+            yield block, [named[key][0] for key in block.keys]
 
 
 def _table(block: Block, files: list[Entry], with_rows: bool) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,13 +10,15 @@ import polars as pl
 
 from earmark import audio
 from earmark.catalogue.embedding import Paths
-from earmark.catalogue.listing import HEARD, PLACE, SCHEMA
+from earmark.catalogue.listing import HAS_ROWS, HEARD, PLACE, SCHEMA
 from earmark.catalogue.reader import Catalogue
 from earmark.datasets import manifest
 from earmark.datasets._listing import clip_id, is_audio
-from earmark.errors import UserError
+from earmark.errors import DataError, UserError
 
 NAMING = ("path", "id", "source", "start_s", "end_s", "labels")
+GIVEN = ("id", "source", "labels")
+"""What a manifest says of a file, and a folder cannot."""
 LOOK = ("size", "mtime_ns")
 NOT_THERE = -1
 """In place of the size and time of what cannot be looked at."""
@@ -69,24 +71,15 @@ def todo(catalogue: Catalogue, sources: Sequence[Path], *, retry: bool = False, 
     knows may be gone. Raises UserError for a source that is not there, or holds no audio, and DataError for a manifest
     that cannot be read.
     """
-    files, n_other = catalogue.files, 0
-    found, closed, told = list[Wanted](), list[str](), [source_of(one) for one in sources]
-    known = set(files["source"].unique()) if prune else set()
-    for source, name in zip(sources, told, strict=True):
-        if name in known and not os.path.lexists(_absolute(source)):
-            continue
-        some = _found(source)
-        found, n_other, closed = [*found, *some.files], n_other + some.n_other, [*closed, *some.closed]
+    files, told = catalogue.files, [source_of(one) for one in sources]
+    now, opened = _here(catalogue, sources, prune), frozenset[str]()
     if not sources and retry:
-        again = files.filter(pl.col("state") != HEARD).select(*NAMING).iter_rows()
-        found = [Wanted._make((*names, *look(Path(names[0])), None, None)) for names in again]
-    every = pl.DataFrame([one[: len(_FOUND)] for one in found], schema=_FOUND, orient="row")
-    every = every.unique(PLACE, keep="last", maintain_order=True)
-    held = pl.Series("key", sorted(catalogue.has(files.filter(pl.col("key") != "")["key"])), pl.String)
+        now, opened = _again(files)
+    every = pl.DataFrame([one[: len(_FOUND)] for one in now.files], schema=_FOUND, orient="row")
+    every = _named_by_manifests(every, files, told)
+    held = pl.Series("key", sorted(catalogue.has(files.filter(HAS_ROWS)["key"])), pl.String)
     both = every.join(files, on=PLACE, how="left", nulls_equal=True, suffix="_before", maintain_order="left")
-    is_same = pl.all_horizontal(
-        pl.col(name).eq_missing(pl.col(f"{name}_before")) for name in ("id", "source", "labels", *LOOK)
-    )
+    is_same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_before")) for name in (*GIVEN, *LOOK))
     has_rows = (pl.col("state") == HEARD) & pl.col("key").is_in(held.implode())
     could = pl.col("reason").map_elements(audio.is_outdated, pl.Boolean)
     has_failed = (pl.col("state") != HEARD) & ~could & (not retry)
@@ -94,18 +87,35 @@ def todo(catalogue: Catalogue, sources: Sequence[Path], *, retry: bool = False, 
     left = both.filter(~pl.col("same") & ~pl.col("failed"))
     before = [pl.col(name).alias(f"{name}_before") for name in ("key", "sha256")]
     chosen = left.select(*NAMING, *LOOK, *before).iter_rows()
-    removed = files.filter(_is_of(told)).join(every, on=PLACE, how="anti", nulls_equal=True)
-    removed = removed.filter(~_is_below(closed))
+    missing = files.join(every, on=PLACE, how="anti", nulls_equal=True).filter(~_is_below(now.closed))
+    removed = missing.filter(_is_removed(missing, told, opened))
     failed = both.filter(pl.col("failed")).select(*SCHEMA)
-    return Todo(tuple(map(Wanted._make, chosen)), int(both["same"].sum()), failed, removed, n_other)
+    return Todo(tuple(map(Wanted._make, chosen)), int(both["same"].sum()), failed, removed, now.n_other)
 
 
 _FOUND = {name: SCHEMA[name] for name in (*NAMING, *LOOK)}
 
 
-def _is_of(told: Sequence[str]) -> pl.Expr:
-    """Return what was found by these sources, or named by itself and lies in one."""
-    return pl.col("source").is_in(told) | ((pl.col("source") == pl.col("path")) & _is_below(told))
+def _named_by_manifests(every: pl.DataFrame, files: pl.DataFrame, told: Sequence[str]) -> pl.DataFrame:
+    """Return what was found, each place once, under the name and labels that a manifest gave it, now or before."""
+    by_manifest = pl.col("source").str.to_lowercase().str.ends_with
+    is_named = pl.any_horizontal(*(by_manifest(one) for one in manifest.ENDINGS))
+    every = pl.concat([every.filter(~is_named), every.filter(is_named)])
+    every = every.unique(PLACE, keep="last", maintain_order=True)
+    before = files.filter(is_named & ~pl.col("source").is_in(told)).select(*PLACE, *GIVEN)
+    both = every.join(before, on=PLACE, how="left", nulls_equal=True, suffix="_before", maintain_order="left")
+    keeps = ~is_named & pl.col("source_before").is_not_null()
+    return both.select(
+        pl.when(keeps).then(pl.col(f"{name}_before")).otherwise(pl.col(name)).alias(name) if name in GIVEN else name
+        for name in _FOUND
+    )
+
+
+def _is_removed(missing: pl.DataFrame, told: Sequence[str], opened: Collection[str]) -> pl.Expr:
+    """Return what was found by these sources, or lies below one and is there no more, and folders that are open now."""
+    below = missing.filter(_is_below(told))["path"].unique().to_list()
+    lost = [one for one in below if not os.path.lexists(one)]
+    return pl.col("source").is_in(told) | pl.col("path").is_in(pl.Series([*lost, *opened], dtype=pl.String).implode())
 
 
 def _is_below(folders: Sequence[str]) -> pl.Expr:
@@ -123,7 +133,17 @@ def source_of(given: Path) -> str:
 
 
 def _absolute(given: Path) -> Path:
-    return given.expanduser().absolute()
+    return plain(given.expanduser())
+
+
+def plain(path: Path) -> Path:
+    """Return an absolute path without "..": a file has one name in the listing, from whichever folder it is given."""
+    path = path.absolute()
+    if ".." not in path.parts:
+        return path
+    shorter = Path(os.path.normpath(path))
+    # Behind a link to a folder ".." leads elsewhere than the text says.
+    return shorter if not path.exists() or (shorter.exists() and shorter.samefile(path)) else path.resolve()
 
 
 class _Found(NamedTuple):
@@ -134,10 +154,39 @@ class _Found(NamedTuple):
     closed: Sequence[str] = ()
 
 
+def _here(catalogue: Catalogue, sources: Sequence[Path], prune: bool) -> _Found:
+    """Return the files of all sources. To be pruned, one may be gone that the catalogue knows, or knew."""
+    known = set(catalogue.every_line["source"].unique()) if prune else set()
+    gone = {one for one in sources if source_of(one) in known and not os.path.lexists(_absolute(one))}
+    return _together([_found(one) for one in sources if one not in gone])
+
+
+def _again(files: pl.DataFrame) -> tuple[_Found, frozenset[str]]:
+    """Return what failed as it is now. In place of folders, closed ones, stands what they hold; and which those are."""
+    named = files.filter(pl.col("state") != HEARD).select(*NAMING).iter_rows()
+    failed = [Wanted._make((*names, *look(Path(names[0])), None, None)) for names in named]
+    folders = {one.path: one.source for one in failed if Path(one.path).is_dir() and Path(one.source).is_dir()}
+    now, below = (
+        _together(map(_in_folder, map(Path, sorted(set(folders.values()))))),
+        tuple(f"{one}/" for one in folders),
+    )
+    held = [one for one in now.files if one.path in folders or one.path.startswith(below)]
+    return _Found([*(one for one in failed if one.path not in folders), *held], 0, now.closed), frozenset(folders)
+
+
+def _together(some: Iterable[_Found]) -> _Found:
+    each = list(some)
+    files = [one for found in each for one in found.files]
+    return _Found(files, sum(found.n_other for found in each), [one for found in each for one in found.closed])
+
+
 def _found(given: Path) -> _Found:
     source = _absolute(given)
     if source.is_dir():
-        return _in_folder(source)
+        found = _in_folder(source)
+        if not found.files:
+            raise UserError(f"'{source}' holds no audio: expected files such as one.wav, .flac, .ogg or .mp3.")
+        return found
     if source.suffix.lower() in manifest.ENDINGS:
         if not source.is_file():
             raise UserError(f"Expected a manifest at '{given}'; there is none.")
@@ -164,8 +213,6 @@ def _in_folder(source: Path) -> _Found:
         n_other += len(here) - len(heard)
         named = [Path(folder, one) for one in folders if is_audio(Path(one))]
         found += [*heard, *(one for one in named if not one.is_symlink() and _is_empty(one))]
-    if not found and not closed:
-        raise UserError(f"'{source}' holds no audio: expected files such as one.wav, .flac, .ogg or .mp3.")
     wanted = [
         Wanted(_text(one), clip_id(_text(one.relative_to(source))), _text(source), None, None, "{}", *look(one))
         for one in sorted([*found, *closed])
@@ -181,9 +228,16 @@ def _is_empty(folder: Path) -> bool:
 
 
 def _in_manifest(source: Path) -> Iterator[Wanted]:
+    ids = dict[tuple[Path, float | None, float | None], str]()
     for clip in manifest.load("", source).clips:
         labels = json.dumps(dict(clip.targets), sort_keys=True, ensure_ascii=False)
-        path = clip.path.absolute()
+        path = plain(clip.path)
+        first = ids.setdefault((path, clip.start_s, clip.end_s), clip.id)
+        if first != clip.id:
+            raise DataError(
+                f"'{source}' names '{path}' as '{first}' and as '{clip.id}'; a catalogue has one name for a file, or "
+                "for a region of it. Remove one of the rows."
+            )
         yield Wanted(_text(path), clip.id, _text(source), clip.start_s, clip.end_s, labels, *look(path))
 
 

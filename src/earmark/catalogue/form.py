@@ -135,7 +135,7 @@ def _made(wish: Wish) -> Form:
             raise UserError(f"Expected seconds above 0 for {option}, got {seconds:g}.")
     network = base.load(wish.representation)
     card = network.card
-    if card.min_samples and wish.segment_s is not None:
+    if wish.segment_s is not None:
         segments(
             max(card.min_samples, round(wish.segment_s * card.sample_rate)), card, wish.segment_s, wish.segment_hop_s
         )

@@ -23,6 +23,8 @@ PLACE = ("path", "start_s", "end_s")
 """What a line is about."""
 HEARD, GONE = "", "gone"
 """States of a file; any other is the kind of its failure."""
+HAS_ROWS = pl.col("key") != ""
+"""Of lines: what was heard, also before, of files that cannot be read now."""
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,8 @@ class Part:
     def records(self) -> Array:
         """The records of rows that are there, up to the last whole track.
 
-        One that shows that it is damaged has no flags, so its track goes on to the next end: it hides none behind it.
+        One that shows that it is damaged has no flags, and its track goes on to the next end: it hides none behind
+        that, and `living` counts neither.
         """
         every, n_held = self._held
         is_written = every["flags"][:n_held] & 0xFFFF0000 == WRITTEN

@@ -50,13 +50,13 @@ class Timing(NamedTuple):
     seconds: float = 0.0
 
 
-def plan(folder: Path | str, sources: Paths, *, jobs: int = 1, retry: bool = False) -> Estimate:
+def plan(folder: Path | str, sources: Paths, *, jobs: int = 1, retry: bool = False, prune: bool = False) -> Estimate:
     """Return what `add` of the same sources would take. Nothing is kept; the catalogue must be there.
 
     Raises what `add` raises before it begins.
     """
     catalogue = reader.load(folder)
-    return estimated(catalogue.form, finding.todo(catalogue, finding.given(sources), retry=retry), jobs)
+    return estimated(catalogue.form, finding.todo(catalogue, finding.given(sources), retry=retry, prune=prune), jobs)
 
 
 def estimated(how: Form, what: Todo, jobs: int) -> Estimate:

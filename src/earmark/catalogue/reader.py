@@ -83,7 +83,7 @@ class Catalogue:
 
     @property
     def is_current(self) -> bool:
-        """Whether nothing was added or merged since it was opened."""
+        """Whether nothing was added, merged or cut short since it was opened."""
         now = tuple(parts.list_parts(self.folder, self.form.width))
         return now == self.parts and _sizes(now) == self._sizes
 
@@ -259,8 +259,9 @@ def _looked_at(folder: Path, width: int) -> tuple[Part, ...]:
 
 
 def _sizes(found: Sequence[Part]) -> list[int]:
-    """Return how long the records and the lines of parts are, in bytes."""
-    every = (part.stem.with_suffix(suffix) for part in found for suffix in (parts.RECORDS, listing.FILES))
+    """Return how long the rows, the records and the lines of parts are, in bytes."""
+    suffixes = (parts.ROWS, parts.RECORDS, listing.FILES)
+    every = (part.stem.with_suffix(suffix) for part in found for suffix in suffixes)
     return [path.stat().st_size if path.exists() else 0 for path in every]
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float32, Int
 
-from earmark.catalogue import approximate, hearing, listing, reader
+from earmark.catalogue import approximate, finding, hearing, listing, reader
 from earmark.catalogue.conditions import allowed, fulfils
-from earmark.catalogue.listing import HEARD, Entry
+from earmark.catalogue.listing import Entry
 from earmark.catalogue.reader import Catalogue, Level, Stretch
 from earmark.errors import UserError, hint
 from earmark.experiment import devices, one_pass
@@ -192,7 +192,8 @@ def _numbers(
 def _query(catalogue: Catalogue, query: Path | str, level: Level) -> _Query:
     if os.path.lexists(query) and not Path(query).is_dir():
         return _of_file(catalogue, Path(query), level)
-    files = catalogue.files.filter((pl.col("id") == str(query)) | (pl.col("path") == str(Path(query).absolute())))
+    place = finding.plain(Path(query).expanduser()).as_posix()
+    files = catalogue.files.filter((pl.col("id") == str(query)) | (pl.col("path") == place))
     entries = list(listing.entries(files))
     if not entries:
         known = catalogue.files["id"].head(10_000).to_list()
@@ -203,7 +204,7 @@ def _query(catalogue: Catalogue, query: Path | str, level: Level) -> _Query:
             + ", ".join(one.path for one in entries[:3])
         )
     (entry, *_) = entries
-    if entry.state != HEARD:
+    if not entry.key:
         raise UserError(f"'{query}' is in the catalogue and has no embedding, for it failed: {entry.reason}")
     rows = catalogue.rows_of(entry.key, level).reshape(-1, catalogue.form.width)
     return _Query(entry.id, rows, catalogue.times_of(entry.key, level), entry.key)

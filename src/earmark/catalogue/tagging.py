@@ -65,11 +65,14 @@ class Tagging:
             yield Tagged(one.keys, one.times_s, Said(given, card, calibration, self.unsure_below))
 
     def tables(self) -> Iterator[pl.DataFrame]:
-        """Yield the blocks as tables: a line a file, also of one content; a column of scores a class."""
+        """Yield the blocks as tables: a line a file, also of one content; a column of scores a class.
+
+        What has no name, because its line is damaged, is left out.
+        """
         for block in self.blocks():
             named = self.catalogue.named(block.keys)
-            places = [place for place, key in enumerate(block.keys) for _ in named[key]]
-            files = [file for key in block.keys for file in named[key]]
+            places = [place for place, key in enumerate(block.keys) for _ in named.get(key, ())]
+            files = [file for key in block.keys for file in named.get(key, ())]
             answers = block.said.answers
             columns: dict[str, Any] = {
                 "key": [block.keys[place] for place in places],

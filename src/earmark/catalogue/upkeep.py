@@ -18,7 +18,7 @@ import polars as pl
 from earmark import durable
 from earmark.catalogue import listing, parts, reader
 from earmark.catalogue.form import LOCK
-from earmark.catalogue.listing import FILES, GONE, HEARD, PLACE, Entry
+from earmark.catalogue.listing import FILES, GONE, HAS_ROWS, HEARD, PLACE, Entry
 from earmark.catalogue.parts import Part, Track
 from earmark.catalogue.writing import Writer
 from earmark.errors import Refused
@@ -60,8 +60,7 @@ def settle(folder: Path, removed: pl.DataFrame, prune: bool) -> Settled:
     except Refused:
         if prune:
             raise
-        is_heard = removed.filter(pl.col("state") == HEARD)
-        return Settled(0, len(is_heard), False, _failures(reader.load(folder).files))
+        return Settled(0, len(removed.filter(HAS_ROWS)), False, _failures(reader.load(folder).files))
 
 
 def _settled(folder: Path, removed: pl.DataFrame, prune: bool) -> Settled:
@@ -69,9 +68,9 @@ def _settled(folder: Path, removed: pl.DataFrame, prune: bool) -> Settled:
     # What another process has said of a file since stands: it may be back.
     removed = catalogue.files.join(removed.select(SAME), on=SAME, how="semi", nulls_equal=True)
     left = catalogue.files.join(removed, on=PLACE, how="anti", nulls_equal=True)
-    heard = removed.filter(pl.col("state") == HEARD)
-    moved = heard.join(left.filter(pl.col("state") == HEARD), on="key", how="semi")
-    dropped = removed if prune else pl.concat([moved, removed.filter(pl.col("state") != HEARD)])
+    heard = removed.filter(HAS_ROWS)
+    moved = heard.join(left.filter(HAS_ROWS), on="key", how="semi")
+    dropped = removed if prune else pl.concat([moved, removed.filter(~HAS_ROWS)])
     writer = Writer(folder, catalogue.form.width, catalogue.next_turn)
     for entry in listing.entries(dropped):
         writer.put(replace(entry, state=GONE))
@@ -112,7 +111,7 @@ def verify(folder: Path | str) -> list[str]:
     """
     catalogue = reader.load(folder)
     found = [line for part in catalogue.parts for line in _problems(part)]
-    heard = set(catalogue.files.filter(pl.col("state") == HEARD)["key"])
+    heard = set(catalogue.files.filter(HAS_ROWS)["key"])
     lacking = heard - catalogue.has(heard)
     # Of these no crash explains it: it tears what was written last.
     named = (part.named_before_rows() for part in catalogue.parts if lacking)

@@ -6,6 +6,7 @@ share the work and hear nothing twice.
 
 import fcntl
 import os
+import re
 import stat
 import time
 from collections import Counter
@@ -27,6 +28,8 @@ from earmark.experiment import one_pass
 from earmark.representations.base import Representation
 
 CLAIMS, TRYING = "claims", "trying"
+NO_TEXT = re.compile(r"\\x[89a-f][0-9a-f]")
+"""How the listing writes a byte of a name that is no text."""
 TICK_NS = 20_000_000
 """A file may change twice within one tick of its clock and look the same, so it is read when the tick is over."""
 
@@ -132,7 +135,7 @@ def _look(one: Wanted) -> _Look:
         one = one._replace(size=status.st_size, mtime_ns=status.st_mtime_ns)
         sha256 = identity.file_sha256(path)
     except FileNotFoundError:
-        is_named = "\\" not in one.path or os.path.lexists(path)
+        is_named = not NO_TEXT.search(one.path) or os.path.lexists(path)
         reason = "no such file." if is_named else "its name is no text in UTF-8. Rename it."
         return _Look(one, "", "", AudioError(path, reason))
     except OSError as error:

@@ -56,7 +56,7 @@ def add(
 
     wish = Wish(representation, numbers, pooled, segment, hop, keep)
     if plan:
-        shown.planned(store, sources or [], wish, jobs or cores(), retry, as_json)
+        shown.planned(store, sources or [], wish, prune, retry, jobs or cores(), as_json)
         return
     with engines.on_paper():
         is_complete = shown.added(

@@ -38,7 +38,7 @@ def list_(
         case _:
             from earmark.show import runs
 
-            runs.names(noun, markdown)
+            runs.names(noun, markdown, as_json)
 
 
 @app.command(rich_help_panel=LOOK_UP)

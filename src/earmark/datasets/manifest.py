@@ -29,6 +29,7 @@ import csv
 import io
 import json
 import logging
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -203,8 +204,8 @@ def _path(folder: Path, row: Row) -> Path:
     if "\0" in text:
         raise DataError(f"{row.where}: expected a path without the character NUL in 'path', got {text!r}. Remove it.")
     given = folder / text.strip()
-    composed = folder / nfc(text.strip())
-    return composed if _exists(composed) and not _exists(given) else given
+    forms = (unicodedata.normalize(form, text.strip()) for form in ("NFC", "NFD"))
+    return next((one for one in (given, *(folder / form for form in forms)) if _exists(one)), given)
 
 
 def _exists(path: Path) -> bool:

@@ -4,6 +4,7 @@ One class a clip: a temperature. Many labels: a slope and an offset each. Both a
 also stopped or chose the probe, so that what is reported of them is a little too good.
 """
 
+import math
 from dataclasses import dataclass
 from typing import cast
 
@@ -61,9 +62,10 @@ class Calibration:
         for threshold, share in reached:
             if share >= accuracy:
                 return threshold
+        most = math.floor(1000 * max(share for _, share in reached)) / 1000  # rounded down, so that it is reached
         raise UserError(
             f"Expected an accuracy that this probe reaches on its {self.n_clips} validation clips, at most "
-            f"{max(share for _, share in reached):.3f} however unsure it may be; got {accuracy:g}."
+            f"{most:.3f} however unsure it may be; got {accuracy:g}."
         )
 
 

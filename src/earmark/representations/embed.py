@@ -52,6 +52,11 @@ def segments(
     if not card.min_samples <= length <= longest or hop < 1:
         limits = f"{card.min_samples / card.sample_rate:.3f} to {longest / card.sample_rate:.3f} s"
         raise UserError(f"'{card.name}' takes segments of {limits}; got segment_s={segment_s}, hop {segment_hop_s}.")
+    if segment_s is not None and hop > length:
+        raise UserError(
+            f"Expected a hop of at most the segment's length, or what lies between is not heard; got "
+            f"segment_s={segment_s}, hop {segment_hop_s}."
+        )
     if length >= n_samples:
         return (Segment(0, n_samples),)
     starts = list(range(0, n_samples - length + 1, hop))

@@ -27,11 +27,14 @@ class Counts:
         for most in SECONDS:
             self.within[route, most] += seconds <= most
 
-    def text(self, now: Mapping[str, float]) -> str:
-        """Return all counts, and what is so at this moment, such as requests in flight, by name."""
-        return "".join(f"{line}\n" for line in self._lines(now))
+    def text(self, now: Mapping[str, float], n_lost: int) -> str:
+        """Return all counts, and what is so at this moment, such as requests in flight, by name.
 
-    def _lines(self, now: Mapping[str, float]) -> Iterator[str]:
+        `n_lost`: workers that died beside those counted here.
+        """
+        return "".join(f"{line}\n" for line in self._lines(now, n_lost))
+
+    def _lines(self, now: Mapping[str, float], n_lost: int) -> Iterator[str]:
         yield "# TYPE earmark_requests_total counter"
         for (route, status), count in sorted(self.requests.items()):
             yield f'earmark_requests_total{{route="{route}",status="{status}"}} {count}'
@@ -42,7 +45,8 @@ class Counts:
                 yield f'earmark_request_seconds_bucket{{route="{route}",le="{edge}"}} {self.within[route, most]}'
             yield f'earmark_request_seconds_sum{{route="{route}"}} {seconds:.6f}'
             yield f'earmark_request_seconds_count{{route="{route}"}} {self.within[route, math.inf]}'
-        counted = {"uploaded_bytes": self.uploaded_bytes, "workers_died": self.died, "workers_too_slow": self.slow}
+        died = self.died + n_lost
+        counted = {"uploaded_bytes": self.uploaded_bytes, "workers_died": died, "workers_too_slow": self.slow}
         for name, count in counted.items():
             yield f"# TYPE earmark_{name}_total counter"
             yield f"earmark_{name}_total {count}"

@@ -57,6 +57,11 @@ class Gate:
         self._seconds += NEWEST * (time.perf_counter() - started - self._seconds)
         return answer
 
+    @property
+    def n_lost(self) -> int:
+        """How many workers ended while nobody asked them, as far as it was seen since."""
+        return sum(worker.n_lost for worker in self._workers)
+
     def close(self) -> None:
         """End all workers."""
         for worker in self._workers:

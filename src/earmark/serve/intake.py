@@ -68,7 +68,8 @@ async def _form(request: Request, file: IO[bytes], limits: Limits) -> None:
     try:
         form = await parser.parse()
     except (MultiPartException, LookupError, ValueError) as error:  # also of charsets that a form may name
-        raise Refused(400, "bad_form", "Expected a form with one file in it; got one that cannot be read.") from error
+        expected = f"one file and at most {MOST_FIELDS} fields of {MOST_FIELD_BYTES} bytes"
+        raise Refused(400, "bad_form", f"Expected a form that can be read, of {expected}; got another.") from error
     try:
         uploads = [one for _, one in form.multi_items() if isinstance(one, UploadFile)]
         if len(uploads) != 1:

@@ -2,8 +2,10 @@
 
 import hmac
 import json
+import logging
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
@@ -18,11 +20,18 @@ from earmark.serve.gate import Full, Gate
 from earmark.serve.intake import Refused
 from earmark.serve.worker import Answer, Died, Slow, refusal
 
-ANSWERED = ("/embed", "/predict", "/search")
+ANSWERED: Mapping[str, tuple[str, ...]] = {
+    "/embed": (),
+    "/predict": ("probe", "unsure", "accuracy"),
+    "/search": ("k", "level"),
+}
+"""What can be asked, and the parameters of each."""
 OPEN = ("/health",)
 ROUTES = (*ANSWERED, *OPEN, "/metrics")
-HERE = re.compile(rb"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?")
+HERE = re.compile(rb"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?", re.IGNORECASE)
 """The names of this machine in the header Host: another's name may have been made to lead here."""
+
+log = logging.getLogger("earmark.serve")
 
 
 def service(gate: Gate, folder: Path, token: str | None) -> ASGIApp:
@@ -46,12 +55,15 @@ def service(gate: Gate, folder: Path, token: str | None) -> ASGIApp:
     @app.get("/metrics")
     async def metrics() -> Response:
         now = {"requests_in_flight": gate.in_flight, "workers": gate.n_workers, "requests_most": gate.limits.at_once}
-        return Response(counts.text(now), media_type=MEDIA_TYPE)
+        return Response(counts.text(now, gate.n_lost), media_type=MEDIA_TYPE)
 
     @app.exception_handler(HTTPException)
     async def none_such(request: Request, error: HTTPException) -> Response:
         expected = f"Expected POST {', '.join(ANSWERED)} or GET /health, /metrics."
-        return _response(refusal(error.status_code, "no_such_address", expected))
+        word = "wrong_method" if error.status_code == 405 else "no_such_address"
+        response = _response(refusal(error.status_code, word, expected))
+        response.headers.update(error.headers or {})  # of a wrong method: Allow
+        return response
 
     return _Guard(app, token, counts)
 
@@ -62,7 +74,9 @@ async def _heard(request: Request, gate: Gate, folder: Path, counts: Counts) -> 
         with gate.admitted(), intake.room(folder) as file:
             await intake.receive(request, file, gate.limits)
             counts.uploaded_bytes += file.tell()
-            return await gate.ask(request.url.path[1:], Path(file.name), dict(request.query_params))
+            path = request.scope["path"]  # by which it came here
+            _require_known(path, request.query_params)
+            return await gate.ask(path[1:], Path(file.name), dict(request.query_params))
     except Full as error:
         sentence = f"Expected fewer requests at once. Try again in {error.again_s} s."
         return refusal(429, "busy", sentence, error.again_s)
@@ -74,8 +88,16 @@ async def _heard(request: Request, gate: Gate, folder: Path, counts: Counts) -> 
     except Died as error:
         counts.died += 1
         return refusal(422, "undecodable", f"The upload was given up: {error}.")
-    except (MissingPart, UserError):
+    except (MissingPart, UserError) as error:
+        log.error("no worker: %s", error)
         return refusal(503, "no_worker", "The service lost what it was started with; its own log says what.")
+
+
+def _require_known(path: str, asked: Mapping[str, str]) -> None:
+    """Raise Refused for a parameter that an address does not have: a wish that is misspelt must not go unheard."""
+    if set(asked).difference(ANSWERED[path]):
+        known = ", ".join(f"?{name}=" for name in ANSWERED[path]) or "none"
+        raise Refused(400, "unknown_parameter", f"Expected parameters among: {known}. Got another.")
 
 
 def _response(answer: Answer) -> Response:

@@ -6,7 +6,6 @@ Only JSON goes between it and the service: what broke a worker must not reach fu
 import contextlib
 import importlib
 import json
-import logging
 import multiprocessing
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
@@ -21,8 +20,6 @@ START_S = 600.0
 MOST_ANSWER_BYTES = 1 << 28
 STATUS_BYTES = 3
 ANSWERING = "earmark.serve.answering"
-
-log = logging.getLogger("earmark.serve")
 
 
 class Answer(NamedTuple):
@@ -42,10 +39,10 @@ class Slow(Died):
 
 
 class Worker:
-    """One process at work. Not to be asked by two at once."""
+    """One process at work. Not to be asked by two at once. `n_lost`: how many ended while nobody asked them."""
 
     def __init__(self, offer: Offer, limits: Limits) -> None:
-        self._offer, self._limits, self._has_ended = offer, limits, False
+        self._offer, self._limits, self._has_ended, self.n_lost = offer, limits, False, 0
         self._start()
 
     def _start(self) -> None:
@@ -59,7 +56,6 @@ class Worker:
                 process.start()
                 unless_started.pop_all()
         except OSError as error:
-            log.error("a worker's process could not be started: %s", error)
             raise MissingPart(f"A worker's process could not be started: {error.strerror}.") from error
         self._pipe, self._process, self._is_ready = pipe, process, False
 
@@ -77,8 +73,10 @@ class Worker:
                 raise MissingPart(f"The worker did not load within {START_S:g} s.")
             said = json.loads(self._pipe.recv_bytes(MOST_ANSWER_BYTES))
         except (EOFError, OSError) as error:
+            self._kill()
             raise MissingPart("The worker ended while it loaded; what it printed above says why.") from error
         if said["wrong"]:
+            self._kill()  # it takes a moment to end, in which the next one asked would take it for alive
             raise (MissingPart if said["is_missing"] else UserError)(said["wrong"])
         self._is_ready = True
 
@@ -88,6 +86,7 @@ class Worker:
         Raises MissingPart where none could be started, or what it loads is gone: the next one asked tries again.
         """
         if not self._process.is_alive():
+            self.n_lost += self._is_ready
             self.restart()
         self.wait()
         try:
@@ -118,6 +117,7 @@ class Worker:
         self._process.kill()
         self._process.join()
         self._pipe.close()
+        self._is_ready = False
 
 
 def _begin(pipe: Connection, offer: Offer, limits: Limits) -> None:

@@ -27,10 +27,12 @@ from earmark.show.said import remark
 FAILURES_SHOWN = 5
 
 
-def planned(store: Path, sources: Sequence[Path], wish: Wish, jobs: int, retry: bool, as_json: bool) -> None:
+def planned(
+    store: Path, sources: Sequence[Path], wish: Wish, prune: bool, retry: bool, jobs: int, as_json: bool
+) -> None:
     """Print what an add would take; of a new catalogue its form is written."""
     form.open_or_make(store, wish)
-    found = planning.plan(store, sources, jobs=jobs, retry=retry)
+    found = planning.plan(store, sources, jobs=jobs, retry=retry, prune=prune)
     if as_json:
         print(escapes.json(asdict(found), indent=1))
     else:

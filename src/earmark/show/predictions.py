@@ -57,7 +57,7 @@ def tagged(tags: Tagging, out: Path | None, as_json: bool = False) -> None:
                 block.keys, block.times_s.tolist(), block.said.answers, strict=True
             ):
                 place = [f"{start_s:.2f}-{end_s:.2f} s"] if tags.level == "segment" else []
-                for file in named[key]:
+                for file in named.get(key, ()):
                     print(_line([file.id, *place, *_columns(answer)]))
     _about(tags.saved.card, tags.saved.calibration, tags.unsure_below)
 

@@ -1,9 +1,10 @@
 """What the command line prints of experiments and their runs, and how it speaks."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -20,10 +21,11 @@ from earmark.metrics import METRICS
 from earmark.nouns import Failure, Result
 from earmark.reports import protocols as page
 from earmark.show.grids import grids
-from earmark.show.said import remark
+from earmark.show.said import remark, said
 
 WIDE = 200
 MOST_NAMED, FEW = 10, 3
+LINES = {"probe": "{name}: {probes}", "metric": "{name:<28} {kinds:<23} {description}"}
 
 
 def console() -> Console:
@@ -106,15 +108,15 @@ def estimate(found: Estimate, as_json: bool) -> None:
     print(f"{found.jobs} jobs{rest}. Run: {found.run}")
 
 
-def names(noun: str, as_markdown: bool = False) -> None:
+def names(noun: str, as_markdown: bool = False, as_json: bool = False) -> None:
     """Print the names that a noun has; of probes, as Markdown, all that the presets say."""
-    known: dict[str, Callable[[], Iterable[str]]] = {
-        "deformation": _transforms,
-        "probe": lambda: [f"{name}: {', '.join(one.names)}" for name, one in presets().items()],
+    known: dict[str, Callable[[], Iterable[Mapping[str, Any]]]] = {
+        "deformation": lambda: [{"name": name} for name in sorted(spec.EXAMPLE_CHAINS)],
+        "probe": lambda: [{"name": name, "probes": one.names} for name, one in presets().items()],
         "metric": lambda: [
-            f"{name:<28} {', '.join(sorted(one.kinds)):<23} {one.description}" for name, one in METRICS.items()
+            {"name": name, "kinds": sorted(one.kinds), "description": one.description} for name, one in METRICS.items()
         ],
-        "run": lambda: [one.parent.name for one in sorted(places.runs_folder().glob(f"*/{results.ROWS}"))],
+        "run": lambda: [{"name": one.parent.name} for one in sorted(places.runs_folder().glob(f"*/{results.ROWS}"))],
     }
     single = noun.removesuffix("s")
     if single not in known:
@@ -122,12 +124,14 @@ def names(noun: str, as_markdown: bool = False) -> None:
     if as_markdown and single == "probe":
         print(page.markdown(), end="")
         return
-    for name in known[single]():
-        print(name)
+    if single == "deformation":
+        remark("every transform of audiomentations, by its name; for example:")
+    for one in known[single]():
+        print(escapes.json(one) if as_json else said(LINES.get(single, "{name}").format_map(_words(one))))
 
 
-def _transforms() -> Sequence[str]:
-    return ["every transform of audiomentations, by its name; for example:", *sorted(spec.EXAMPLE_CHAINS)]
+def _words(facts: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value if isinstance(value, str) else ", ".join(value) for name, value in facts.items()}
 
 
 def experiment_verdict(file: str) -> bool:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from earmark import places
 from earmark.analysis import escapes
+from earmark.catalogue import form
 from earmark.counted import counted, sized
 from earmark.errors import UserError
 from earmark.runs.kept import kept
 from earmark.show.said import said
-from earmark.store import Store
+from earmark.store import Store, scheme
 from earmark.store.things import ROWS, things, unwanted
 from earmark.store.upkeep import HARMLESS, Repair
 
@@ -21,8 +22,11 @@ MOST_NAMED = 10
 
 def opened(folder: Path | None) -> Store:
     """Return the store in a folder, by default ours. Raises UserError where a folder that was named is none."""
-    if folder is not None and not any((folder / one).exists() for one in ("lock", "store.json", ROWS)):
-        raise UserError(f"Expected the folder of a store, with the file 'lock' or 'store.json', got '{folder}'.")
+    # Asked first: a catalogue has a lock too.
+    if folder is not None and (folder / form.FILE).exists():
+        raise UserError(f"Expected the folder of a store; '{folder}' is a catalogue: earmark catalogue verify")
+    if folder is not None and not scheme.is_store(folder):
+        raise UserError(f"Expected the folder of a store, with the file '{scheme.FILE}', got '{folder}'.")
     return Store(folder or places.store_folder())
 
 

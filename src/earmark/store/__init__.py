@@ -3,7 +3,7 @@
     embeddings/shard-<unique>.f32                rows, raw little-endian float32, one after another
                shard-<unique>.jsonl              the index: one line a row, written when the rows are on the disk
                shard-<unique>.provenance.jsonl   where each row comes from, one line a row
-    <kind>/<key><suffix>                         a whole file, with <key><suffix>.provenance.json where told
+    <kind>/<key><suffix>                         a whole file of scheme.KINDS; <key><suffix>.provenance.json where told
     hashes/<unique>.jsonl                        sha256 of the user's audio files
     store.json                                   the scheme of this layout; written with the first row or file
     lock                                         shared by writers, held alone by compact(), repair() and drop()
@@ -41,8 +41,9 @@ class Store:
     def __init__(self, root: Path) -> None:
         """Raises UserError for the store of a newer earmark."""
         self.root = root
-        self._folder = root / "embeddings"
+        self._folder = root / scheme.ROWS
         self._rows: dict[str, Row] = {}
+        self._twins: dict[str, list[Row]] = {}
         self._bytes_read: dict[Shard, int] = {}
         scheme.of(root)
         self.refresh()
@@ -59,11 +60,13 @@ class Store:
         while before != (shards := list_shards(self._folder)):
             if not self._bytes_read.keys() <= set(shards):
                 self._rows.clear()
+                self._twins.clear()
                 self._bytes_read.clear()
             for shard in shards:
                 index = shard.read_index(self._bytes_read.get(shard, 0))
                 for key, row in index.items:
-                    self._rows.setdefault(key, row)
+                    if self._rows.setdefault(key, row) is not row:
+                        self._twins.setdefault(key, []).append(row)
                 self._bytes_read[shard] = index.end
             before = shards
 
@@ -106,12 +109,22 @@ class Store:
         for name, positions in by_shard.items():
             with Shard(self._folder / name).data.open("rb", buffering=0) as file:
                 for position in positions:
-                    if not fill(file.fileno(), rows[position], view[position * size : (position + 1) * size]):
+                    target, key, row = view[position * size : (position + 1) * size], keys[position], rows[position]
+                    if not (fill(file.fileno(), row, target) or self._fill_from_twin(key, row, target)):
                         raise StoreError(
-                            f"The row {keys[position]} in {file.name} is damaged: its bytes do not have the checksum "
-                            "they were written with. compact() drops such rows; the next run computes them again."
+                            f"The row {key} in {file.name} is damaged: its bytes do not have the checksum they were "
+                            "written with. `earmark store repair` drops such rows; the next run computes them again."
                         )
         return found.astype(np.float32, copy=False)
+
+    def _fill_from_twin(self, key: str, damaged: Row, target: memoryview) -> bool:
+        """Read a row from another shard that holds it too; return whether one is sound."""
+        for row in self._twins.get(key, ()):
+            if row.shape == damaged.shape:
+                with Shard(self._folder / row.shard).data.open("rb", buffering=0) as file:
+                    if fill(file.fileno(), row, target):
+                        return True
+        return False
 
     def _locate(self, keys: Sequence[str]) -> list[Row]:
         try:
@@ -168,10 +181,9 @@ class Store:
         return path
 
     def _path(self, kind: str, key: str, suffix: str) -> Path:
-        check_name("kind", kind)
+        if kind not in scheme.KINDS:
+            raise StoreError(f"Expected a kind of whole files, one of {', '.join(scheme.KINDS)}, got '{kind}'.")
         check_name("name", key + suffix)
-        if kind in ("embeddings", "hashes"):
-            raise StoreError(f"Expected a kind of whole files, such as 'probes', got '{kind}', which is the store's.")
         return self.root / kind / (key + suffix)
 
     def remember_hash(self, path: Path) -> str:
@@ -180,7 +192,7 @@ class Store:
 
     @cached_property
     def _hashes(self) -> Hashes:
-        return Hashes(self.root / "hashes")
+        return Hashes(self.root / scheme.HASHES)
 
     def verify(self) -> list[str]:
         """Read everything and return a line for each thing that is not as it was written; harmless ones say so.
@@ -197,8 +209,9 @@ class Store:
         """
         with self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB):
             done = upkeep.merge_shards(self._folder, everything=everything)
-            hashes.merge(self.root / "hashes")
-            durable.clear(self.root, f"*/{durable.TEMPORARY}")
+            hashes.merge(self.root / scheme.HASHES)
+            for folder in scheme.FOLDERS:
+                durable.clear(self.root / folder)
         self.refresh()
         return done
 

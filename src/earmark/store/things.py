@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from earmark import durable
-from earmark.store import upkeep
+from earmark.store import scheme, upkeep
 from earmark.store.shards import list_shards
 
-ROWS = "embeddings"
+ROWS = scheme.ROWS
 
 
 class Thing(NamedTuple):
@@ -33,10 +33,8 @@ def things(root: Path) -> Iterator[Thing]:
         written_s = shard.data.stat().st_mtime if rows else 0.0
         for key, row in rows:
             yield Thing(ROWS, key, row.n_bytes, written_s, origins.get(key, {}))
-    for path in sorted(root.glob("*/[!.]*")):
-        if path.parent.name in (ROWS, "hashes") or path.name.endswith(upkeep.PROVENANCE):
-            continue
-        if path.is_file():
+    for path in scheme.found(root, "[!.]*"):
+        if path.is_file() and not path.name.endswith(upkeep.PROVENANCE):
             status = path.stat()
             yield Thing(path.parent.name, path.name, status.st_size, status.st_mtime, {})
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from earmark import durable
 from earmark.errors import StoreError
-from earmark.store import lines
+from earmark.store import lines, scheme
 from earmark.store.shards import FLOAT, FLUSH_BYTES, SHARD_BYTES, Row, Shard, Writer, fill, list_shards
 from earmark.store.whole import LOOKS, is_whole
 
@@ -24,7 +24,7 @@ REPAIR = "`earmark store repair` removes it, to be computed again"
 
 
 class Compaction(NamedTuple):
-    """What was merged. `dropped` are the keys of damaged rows: gone, to be computed again."""
+    """What was merged. `dropped` are the keys of rows that were damaged or cut off: to be computed again."""
 
     n_shards_before: int
     n_shards_after: int
@@ -41,31 +41,33 @@ class Repair(NamedTuple):
 
 class _Checked(NamedTuple):
     rows: dict[str, Row]
-    damaged: set[str]
+    lost: set[str]
     problems: list[str]
 
 
 def problems(root: Path) -> list[str]:
     """Return a line for each thing that is not as it was written: rows, whole files, what crashes tore or left."""
-    found = [problem for shard in list_shards(root / "embeddings") for problem in _check(shard).problems]
+    found = [problem for shard in list_shards(root / scheme.ROWS) for problem in _check(shard).problems]
     alone = [told.with_name(told.name.removesuffix(PROVENANCE)) for told in _alone(root)]
     found += [f"{path}: only its provenance is there, as a crash leaves it {HARMLESS}" for path in alone]
     found += [f"{path}: {why}" for path, why in damaged_files(root).items()]
-    return found + [f"{path}: left by a crash {HARMLESS}" for path in sorted(root.glob(f"*/{durable.TEMPORARY}"))]
+    return found + [
+        f"{path}: left by a crash {HARMLESS}" for path in scheme.found(root, durable.TEMPORARY, scheme.FOLDERS)
+    ]
 
 
 def _alone(root: Path) -> list[Path]:
     """Return the files of provenance of what is not there."""
-    told = sorted(root.glob(f"*/*{PROVENANCE}"))
+    told = scheme.found(root, f"*{PROVENANCE}")
     return [path for path in told if not path.with_name(path.name.removesuffix(PROVENANCE)).exists()]
 
 
 def damaged_files(root: Path) -> dict[Path, str]:
     """Return the whole files that are not as they were written, and why: by their sha256 where it was kept."""
     found = {}
-    for path in sorted(root.glob("*/[!.]*")):
+    for path in scheme.found(root, "[!.]*"):
         told = path.with_name(path.name + PROVENANCE)
-        if path.parent.name in ("embeddings", "hashes") or path.name.endswith(PROVENANCE) or not path.is_file():
+        if path.name.endswith(PROVENANCE) or not path.is_file():
             continue
         if not told.exists():
             if path.suffix in LOOKS and not is_whole(path):
@@ -90,12 +92,11 @@ def lost_rows(folder: Path) -> dict[str, Mapping[str, object]]:
     lost: dict[str, Mapping[str, object]] = {}
     sound: set[str] = set()
     for shard in list_shards(folder):
-        rows = _check(shard).rows
-        named = {key for key, _ in lines.read(shard.index, lambda item: (str(item["key"]), item["offset"])).items}
-        sound |= rows.keys()
-        if missing := named - rows.keys():
+        checked = _check(shard)
+        sound |= checked.rows.keys()
+        if checked.lost:
             origins = dict(shard.read_provenance().items)
-            lost |= {key: origins.get(key, {}) for key in missing}
+            lost |= {key: origins.get(key, {}) for key in checked.lost}
     return {key: lost[key] for key in sorted(lost.keys() - sound)}
 
 
@@ -135,7 +136,7 @@ def merge_shards(folder: Path, unwanted: Collection[str] = frozenset(), everythi
     writer.flush()
     for shard in old:
         _remove(shard)
-    lost = set().union(*(each.damaged for each in checked.values())) - here.keys() - set(unwanted)
+    lost = set().union(*(each.lost for each in checked.values())) - here.keys() - set(unwanted)
     return Compaction(len(found), len(list_shards(folder)), tuple(sorted(lost)))
 
 
@@ -193,8 +194,11 @@ def _check(shard: Shard) -> _Checked:
     rows = dict(index.items)
     damaged = {key for key, values in _values(shard, rows) if values is None}
     found = index.problems + shard.read_provenance().problems
-    found += [f"{shard.data}: the row {key} is damaged; compact() drops it" for key in sorted(damaged)]
+    found += [f"{shard.data}: the row {key} is damaged; {REPAIR}" for key in sorted(damaged)]
     tail = shard.size - max((row.offset + row.n_bytes for row in rows.values()), default=0)
     if tail or not shard.index.exists():
         found.append(f"{shard.data}: its last {tail} bytes are in no index, as a crash leaves them {HARMLESS}")
-    return _Checked({key: row for key, row in rows.items() if key not in damaged}, damaged, found)
+    # A line that was passed over, as where the data end before its row, names a key that is lost too.
+    named = lines.read(shard.index, lambda item: (str(item["key"]), item["offset"])).items if index.problems else ()
+    sound = {key: row for key, row in rows.items() if key not in damaged}
+    return _Checked(sound, {key for key, _ in named} - rows.keys() | damaged, found)
