@@ -141,9 +141,9 @@ def plain(path: Path) -> Path:
     path = path.absolute()
     if ".." not in path.parts:
         return path
-    shorter = Path(os.path.normpath(path))
+    shorter, real = os.path.normpath(path), os.path.realpath(path)
     # Behind a link to a folder ".." leads elsewhere than the text says.
-    return shorter if not path.exists() or (shorter.exists() and shorter.samefile(path)) else path.resolve()
+    return Path(shorter if os.path.realpath(shorter) == real else real)
 
 
 class _Found(NamedTuple):
@@ -166,10 +166,8 @@ def _again(files: pl.DataFrame) -> tuple[_Found, frozenset[str]]:
     named = files.filter(pl.col("state") != HEARD).select(*NAMING).iter_rows()
     failed = [Wanted._make((*names, *look(Path(names[0])), None, None)) for names in named]
     folders = {one.path: one.source for one in failed if Path(one.path).is_dir() and Path(one.source).is_dir()}
-    now, below = (
-        _together(map(_in_folder, map(Path, sorted(set(folders.values()))))),
-        tuple(f"{one}/" for one in folders),
-    )
+    now = _together(_in_folder(Path(source)) for source in sorted(set(folders.values())))
+    below = tuple(f"{one}/" for one in folders)
     held = [one for one in now.files if one.path in folders or one.path.startswith(below)]
     return _Found([*(one for one in failed if one.path not in folders), *held], 0, now.closed), frozenset(folders)
 
