@@ -194,10 +194,19 @@ def test_a_worker_that_is_lost_while_nobody_asks_is_counted_and_replaced(served:
     before = served.count("workers_died")
     (worker,) = [pid for pid in children(served.process.pid) if _is_worker(pid)]
     os.kill(worker, signal.SIGKILL)
-    _until(lambda: worker not in children(served.process.pid) and len([*Path(f"/proc/{worker}/task").iterdir()]) == 1)
+    _until(lambda: _has_ended(worker))
     found = served.ask("/embed", tone(moody.USUAL))
     assert found.status == 200, found.said
     assert served.count("workers_died") == before + 1
+
+
+def _has_ended(pid: int) -> bool:
+    """Return whether a process is gone, or has ended with all its threads and waits to be asked how."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state == "Z" and len([*Path(f"/proc/{pid}/task").iterdir()]) == 1
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def _is_worker(pid: int) -> bool:
