@@ -1,8 +1,8 @@
 """Saved probes on a whole catalogue: what one says of every track, or of every segment, from embeddings that are there.
 
-    tags = tagging.tag("music.cat", "runs/RUN/probes/KEY", accuracy=0.9)
-    for block in tags.blocks():
-        block.keys, block.times_s, block.said.said      # a key for `Catalogue.named`, seconds, a word
+tags = tagging.tag("music.cat", "runs/RUN/probes/KEY", accuracy=0.9)
+for block in tags.blocks():
+    block.keys, block.times_s, block.said.said      # a key for `Catalogue.named`, seconds, a word
 """
 
 from collections.abc import Iterator
