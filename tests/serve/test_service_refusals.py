@@ -9,7 +9,9 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import popen_spawn_posix
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -234,6 +236,22 @@ def test_what_a_service_lost_is_in_its_log_and_heard_again_as_soon_as_it_is_back
         assert worker.n_lost == 1
     finally:
         worker.close()
+
+
+def test_a_worker_closed_while_another_thread_restarts_it_ends_once_and_stays_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def slowly(pipe: Connection) -> None:
+        time.sleep(0.2)
+        os.close(pipe.fileno())
+
+    monkeypatch.setattr(Connection, "_close", slowly)
+    worker = Worker(Offer(moody.NAME), Limits())
+    with ThreadPoolExecutor() as pool:
+        for ended in [pool.submit(worker.restart), pool.submit(worker.close)]:
+            ended.result()
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker.pid, 0)
 
 
 def no_process(*_: object) -> None:

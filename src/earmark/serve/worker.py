@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import json
 import multiprocessing
+import threading
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -43,6 +44,7 @@ class Worker:
 
     def __init__(self, offer: Offer, limits: Limits) -> None:
         self._offer, self._limits, self._has_ended, self.n_lost = offer, limits, False, 0
+        self._ending = threading.RLock()  # `close` and who waits for an answer both kill: one after the other
         self._start()
 
     def _start(self) -> None:
@@ -104,9 +106,10 @@ class Worker:
 
     def restart(self) -> None:
         """Kill the process, whatever it does, and start another; this returns before that one is ready."""
-        self._kill()
-        if not self._has_ended:
-            self._start()
+        with self._ending:
+            self._kill()
+            if not self._has_ended:
+                self._start()
 
     def close(self) -> None:
         """Kill the process for good, also where another thread waits for its answer."""
@@ -114,10 +117,11 @@ class Worker:
         self._kill()
 
     def _kill(self) -> None:
-        self._process.kill()
-        self._process.join()
-        self._pipe.close()
-        self._is_ready = False
+        with self._ending:
+            self._process.kill()
+            self._process.join()
+            self._pipe.close()
+            self._is_ready = False
 
 
 def _begin(pipe: Connection, offer: Offer, limits: Limits) -> None:
