@@ -50,7 +50,7 @@ def measure() -> Iterator[Ratio | Cost]:
                 ("earmark catalogue", partial(_add, root, how, tracks)),
                 ("a file, synced at the same rows", partial(_write, plain, rows, n)),
                 goal=ADD_GOAL if n == max(SIZES) else None,
-                rounds=1 if n == max(SIZES) else 3,
+                rounds=3,
                 clock=settled(time.perf_counter),
             )
             plain.unlink()

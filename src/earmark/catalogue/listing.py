@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +78,8 @@ KEY = "[0-9a-f]{32}|"
 
 def written(some: Sequence[Entry]) -> bytes:
     """Return the lines of some entries."""
-    found, columns = io.BytesIO(), {name: [getattr(one, name) for one in some] for name in SCHEMA}
-    pl.DataFrame(columns, schema=SCHEMA).write_ndjson(found)
-    return found.getvalue()
+    columns = {name: list(map(attrgetter(name), some)) for name in SCHEMA}
+    return pl.DataFrame(columns, schema=SCHEMA).write_ndjson().encode()
 
 
 def read(stems: Iterable[Path]) -> pl.DataFrame:

@@ -168,7 +168,7 @@ def write_gone(folder: Path, turn: int, keys: Iterable[bytes]) -> None:
 def checksums(rows: Float32[Array, "rows width"], records: Array) -> Array:
     """Return the crc32 of each row plus the other words of its record, modulo 2³²: one bit changed in either shows."""
     words = records.view("<u4").reshape(-1, RECORD.itemsize // 4)[:, :-1]
-    crcs = np.fromiter((zlib.crc32(row) for row in rows), np.uint32, len(rows))
+    crcs = np.fromiter(map(zlib.crc32, rows), np.uint32, len(rows))
     found: Array = crcs + words.sum(axis=1, dtype=np.uint32)
     return found
 
