@@ -23,6 +23,9 @@ from tests.reports.app_runs import HOSTILE
 pytestmark = [pytest.mark.browser, pytest.mark.app]
 LONGEST_START_S, LONGEST_DRAWING_MS = 60, 60_000
 DRAWN = "[data-testid=stApp][data-test-script-state=notRunning]"
+CHARTS_DRAWN = """() => [...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(
+    chart => chart.querySelector('svg.marks path, canvas.marks'))"""
+"""The browser draws charts after the script has ended."""
 VIEWS = ("Tables", "Listen", "Map", "Two runs")
 STREAMLITS_OWN: dict[str, str] = {}
 """Rules of axe that Streamlit's own elements break, with the reason why each is left: none in 1.67."""
@@ -89,6 +92,7 @@ def drawn(page: Page) -> Page:
     """Return the page once nothing is drawn any more."""
     page.wait_for_timeout(250)
     page.wait_for_selector(DRAWN)
+    page.wait_for_function(CHARTS_DRAWN)
     page.wait_for_timeout(250)
     return page
 
