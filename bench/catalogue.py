@@ -2,8 +2,10 @@
 
 Adding is held against one file that is written and synced at the same rows, by the clock, the disk synced before; it
 also writes names, records and checksums, and syncs them. The disk wavers, and the goal is not met each time: a million
-gave 0.79× in one round on one day, on another 0.54× and 0.49×, medians of three rounds of the same code. Searching is held against the bare product of the same
-mapped matrix with the same 50 queries. Rows are random: what they are of takes nothing here.
+gave 0.79× in one round on one day, on another 0.54× and 0.49×, medians of three rounds of the same code.
+
+Searching is held against the bare product of the same mapped matrix with the same 50 queries. Rows are random: what
+they are of takes nothing here.
 """
 
 import gc
