@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from earmark.errors import DataError
@@ -75,11 +75,12 @@ KINDS: Mapping[Any, tuple[type, ...]] = {pl.String: (str,), pl.Int64: (int,), pl
 KEY = "[0-9a-f]{32}|"
 """How a key is written; that of a content that could not be read is empty."""
 
+_LINES = msgspec.json.Encoder()
+
 
 def written(some: Sequence[Entry]) -> bytes:
     """Return the lines of some entries."""
-    columns = {name: list(map(attrgetter(name), some)) for name in SCHEMA}
-    return pl.DataFrame(columns, schema=SCHEMA).write_ndjson().encode()
+    return _LINES.encode_lines(some)
 
 
 def read(stems: Iterable[Path]) -> pl.DataFrame:

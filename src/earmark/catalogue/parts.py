@@ -12,7 +12,6 @@ the highest that it finds: later turns speak of a file's path after earlier ones
 
 import re
 import secrets
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+from isal.isal_zlib import crc32  # three times as quick as zlib's, the same number
 from jaxtyping import Float32, Int, UInt8
 
 from earmark import durable
@@ -168,7 +168,7 @@ def write_gone(folder: Path, turn: int, keys: Iterable[bytes]) -> None:
 def checksums(rows: Float32[Array, "rows width"], records: Array) -> Array:
     """Return the crc32 of each row plus the other words of its record, modulo 2³²: one bit changed in either shows."""
     words = records.view("<u4").reshape(-1, RECORD.itemsize // 4)[:, :-1]
-    crcs = np.fromiter(map(zlib.crc32, rows), np.uint32, len(rows))
+    crcs = np.fromiter(map(crc32, rows), np.uint32, len(rows))
     found: Array = crcs + words.sum(axis=1, dtype=np.uint32)
     return found
 
