@@ -1,8 +1,9 @@
 """Writing the parts of a catalogue: batches of tracks, of which the last is written while the next is put."""
 
 import os
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ from earmark.catalogue.parts import (
 from earmark.errors import StoreError
 
 Array = np.ndarray
-FLUSH_BYTES = 4 * 2**20  # about 1,000 rows of 1,024
+FLUSH_BYTES = 16 * 2**20  # about 4,000 rows of 1,024
 PART_BYTES = 4 * 2**30
 
 
@@ -39,8 +40,8 @@ class Writer:
         self._entries, self._tracks, self._numbers = list[Entry](), list[Track](), list[int]()
         self._n_bytes, self._rooms = 0, (np.empty((0, width), FLOAT), np.empty((0, width), FLOAT))
         self._place: _Place | None = None
-        self._behind = ThreadPoolExecutor(1)
-        self._writing: Future[None] | None = None
+        self._behind = ThreadPoolExecutor(3)
+        self._writing, self._records = list[Future[None]](), dict[Path, bytes]()
         self._process = os.getpid()
 
     def go_on(self) -> None:
@@ -68,10 +69,14 @@ class Writer:
         """Acknowledge everything that was put: on return it is on the disk and survives a crash."""
         if self._entries:
             self._send()
+        self._write({})
         self._settle()
 
     def _send(self) -> None:
-        """Make a batch of what was put, and have it written once the one before is, which is waited for."""
+        """Make a batch of what was put, and have it written once the one before is, which is waited for.
+
+        Its rows count when their records are there, so those come last: see `_write`.
+        """
         if os.getpid() != self._process:
             raise StoreError("Expected the process that opened the writer, got its child. Open one writer a process.")
         place = self._place or _Place(new_stem(self._folder, self._turn), 0, 0)
@@ -79,21 +84,32 @@ class Writer:
         self._entries, self._tracks, self._numbers, self._n_bytes = [], [], [], 0
         rows = self._joined([track.rows for track in tracks])
         records = _records(tracks, rows, np.array(numbers) + place.n_files) if tracks else np.zeros(0, RECORD)
-        lines = written(entries)
-        self._settle()
+        names = {place.stem.with_suffix(FILES): written(entries)}
+        if tracks and not place.stem.with_suffix(RECORDS).exists():
+            # This file is there before any name: where it is not, somebody has removed it.
+            durable.append(place.stem.with_suffix(RECORDS), b"")
+        self._write(names | ({place.stem.with_suffix(ROWS): rows.data.cast("B")} if tracks else {}))
+        self._records = {place.stem.with_suffix(RECORDS): records.tobytes()} if tracks else {}
         after = _Place(place.stem, place.n_bytes + rows.nbytes, place.n_files + len(entries))
         self._place = after if after.n_bytes < PART_BYTES else None
-        self._writing = self._behind.submit(_append, place.stem, lines, rows, records)
+
+    def _write(self, batch: Mapping[Path, bytes | memoryview]) -> None:
+        """Begin to write names and rows, and at the same time the records of those before, which are on the disk."""
+        self._settle()
+        both, self._records = {**batch, **self._records}, {}
+        self._writing = [self._behind.submit(durable.append, path, content) for path, content in both.items()]
 
     def _settle(self) -> None:
-        """Wait until the batch before is on the disk, or raise why it is not: torn ends are not written behind."""
-        writing, self._writing = self._writing, None
-        try:
-            if writing is not None:
-                writing.result()
-        except BaseException:
-            self._place = None
-            raise
+        """Wait until all that is being written is on the disk, or raise why it is not.
+
+        Then nothing is written behind torn ends, and no records of rows that are not there.
+        """
+        writing, self._writing = self._writing, []
+        (place, self._place), (records, self._records) = (self._place, None), (self._records, {})
+        wait(writing)
+        for one in writing:
+            one.result()
+        self._place, self._records = place, records
 
     def _joined(self, some: Sequence[Float32[Array, "rows width"]]) -> Float32[Array, "rows width"]:
         """Return rows one after another, in memory that is used again: new memory takes longer.
@@ -104,19 +120,6 @@ class Writer:
         room = room if n_rows <= len(room) else np.empty((n_rows, self._width), FLOAT)
         self._rooms = other, room
         return np.concatenate(some, out=room[:n_rows], casting="same_kind") if some else room[:0]
-
-
-def _append(stem: Path, lines: bytes, rows: Float32[Array, "rows width"], records: Array) -> None:
-    """Write a batch: its rows count once their records are there, so those come last.
-
-    Their file is there before any name: where it is not, somebody has removed it.
-    """
-    if len(rows) and not stem.with_suffix(RECORDS).exists():
-        durable.append(stem.with_suffix(RECORDS), b"")
-    durable.append(stem.with_suffix(FILES), lines)
-    if len(rows):
-        durable.append(stem.with_suffix(ROWS), rows.data.cast("B"))
-        durable.append(stem.with_suffix(RECORDS), records.tobytes())
 
 
 class _Place(NamedTuple):
@@ -134,10 +137,10 @@ def _records(tracks: Sequence[Track], rows: Float32[Array, "rows width"], files:
     keys = np.frombuffer(bytes.fromhex("".join(track.entry.key for track in tracks)), np.uint8)
     records["key"] = np.repeat(keys.reshape(-1, KEY_BYTES), counts, axis=0)
     records["file"] = np.repeat(files, counts)
-    times = np.array([time for track in tracks for time in track.times_s], float)
+    times = np.array(list(chain.from_iterable(track.times_s for track in tracks)), float)
     records["start_ms"], records["end_ms"] = np.rint(times.T * 1000)
-    records["norm"] = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    is_track = np.array([one for track in tracks for one in track.is_track], np.uint32)
+    records["norm"] = np.sqrt(np.vecdot(rows, rows))
+    is_track = np.fromiter(chain.from_iterable(track.is_track for track in tracks), np.uint32, len(rows))
     records["flags"] = WRITTEN + IS_TRACK * is_track
     records["flags"][np.cumsum(counts) - 1] |= IS_LAST
     records["checksum"] = checksums(rows, records)
