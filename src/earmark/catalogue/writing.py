@@ -56,8 +56,9 @@ class Writer:
         that was put since the last flush may be lost then.
         """
         if track is not None:
-            if track.rows.ndim != 2 or track.rows.shape[1] != self._width or not len(track.rows):
-                raise StoreError(f"Expected rows of {self._width} numbers for '{entry.path}', got {track.rows.shape}.")
+            shape = track.rows.shape
+            if len(shape) != 2 or shape[1] != self._width or not shape[0]:
+                raise StoreError(f"Expected rows of {self._width} numbers for '{entry.path}', got {shape}.")
             self._tracks.append(track)
             self._numbers.append(len(self._entries))
             self._n_bytes += track.rows.nbytes
@@ -137,10 +138,11 @@ def _records(tracks: Sequence[Track], rows: Float32[Array, "rows width"], files:
     keys = np.frombuffer(bytes.fromhex("".join(track.entry.key for track in tracks)), np.uint8)
     records["key"] = np.repeat(keys.reshape(-1, KEY_BYTES), counts, axis=0)
     records["file"] = np.repeat(files, counts)
-    times = np.array(list(chain.from_iterable(track.times_s for track in tracks)), float)
+    numbers = chain.from_iterable(chain.from_iterable([track.times_s for track in tracks]))
+    times = np.fromiter(numbers, float, 2 * len(rows)).reshape(-1, 2)
     records["start_ms"], records["end_ms"] = np.rint(times.T * 1000)
     records["norm"] = np.sqrt(np.vecdot(rows, rows))
-    is_track = np.fromiter(chain.from_iterable(track.is_track for track in tracks), np.uint32, len(rows))
+    is_track = np.fromiter(chain.from_iterable([track.is_track for track in tracks]), np.uint32, len(rows))
     records["flags"] = WRITTEN + IS_TRACK * is_track
     records["flags"][np.cumsum(counts) - 1] |= IS_LAST
     records["checksum"] = checksums(rows, records)
