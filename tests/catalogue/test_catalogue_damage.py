@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from earmark import catalogue
 from earmark.catalogue import listing, parts, writing
@@ -159,6 +161,22 @@ def test_of_a_damaged_line_both_readers_take_the_same_and_verify_tells_it(cat: P
         slow = pl.DataFrame([vars(one) for one in one_by_one.items], schema=SCHEMA)
         assert listing.read([stem]).equals(slow), path.read_bytes()[: at + 20]
         assert (len(slow) == n_lines) == (listing.problems(stem) == [])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.tuples(*[st.text()] * 3),
+    st.tuples(*[st.none() | st.floats(allow_nan=False, allow_infinity=False)] * 3),
+    st.tuples(*[st.integers(-(2**63), 2**63 - 1)] * 2),
+)
+def test_both_readers_give_back_whatever_was_written(
+    tmp_path: Path, texts: tuple[str, ...], floats: tuple[float | None, ...], numbers: tuple[int, ...]
+) -> None:
+    entry = listing.Entry("0" * 32, *texts, *floats[:2], "1" * 64, *numbers, floats[2], "{}", *texts[:2])
+    stem = tmp_path / "part"
+    stem.with_suffix(FILES).write_bytes(listing.written([entry, entry]))
+    assert list(listing.entries(listing.read([stem]))) == [entry, entry]
+    assert lines.read(stem.with_suffix(FILES), listing._entry).items == [entry, entry]
 
 
 @pytest.mark.parametrize(("old", "new"), [(b'"key":"', b'"key":"u'), (b'"labels"', b'"lacels"'), (b'"key"', b'Xkey"')])
