@@ -70,7 +70,7 @@ class Writer:
         """Acknowledge everything that was put: on return it is on the disk and survives a crash."""
         if self._entries:
             self._send()
-        self._write({})
+        self._write({}, self._place, {})
         self._settle()
 
     def _send(self) -> None:
@@ -89,16 +89,26 @@ class Writer:
         if tracks and not place.stem.with_suffix(RECORDS).exists():
             # This file is there before any name: where it is not, somebody has removed it.
             durable.append(place.stem.with_suffix(RECORDS), b"")
-        self._write(names | ({place.stem.with_suffix(ROWS): rows.data.cast("B")} if tracks else {}))
-        self._records = {place.stem.with_suffix(RECORDS): records.tobytes()} if tracks else {}
         after = _Place(place.stem, place.n_bytes + rows.nbytes, place.n_files + len(entries))
-        self._place = after if after.n_bytes < PART_BYTES else None
+        self._write(
+            names | ({place.stem.with_suffix(ROWS): rows.data.cast("B")} if tracks else {}),
+            after if after.n_bytes < PART_BYTES else None,
+            {place.stem.with_suffix(RECORDS): records.tobytes()} if tracks else {},
+        )
 
-    def _write(self, batch: Mapping[Path, bytes | memoryview]) -> None:
-        """Begin to write names and rows, and at the same time the records of those before, which are on the disk."""
+    def _write(
+        self, batch: Mapping[Path, bytes | memoryview], after: "_Place | None", records: dict[Path, bytes]
+    ) -> None:
+        """Begin to write names and rows, and at the same time the records of those before, which are on the disk.
+
+        The next batch goes to `after`, with the `records` of this one; to another part where this was interrupted.
+        """
         self._settle()
-        both, self._records = {**batch, **self._records}, {}
-        self._writing = [self._behind.submit(durable.append, path, content) for path, content in both.items()]
+        both = {**batch, **self._records}
+        self._place, self._records = None, {}
+        for path, content in both.items():
+            self._writing.append(self._behind.submit(durable.append, path, content))
+        self._records, self._place = records, after
 
     def _settle(self) -> None:
         """Wait until all that is being written is on the disk, or raise why it is not.
