@@ -84,17 +84,17 @@ class Writer:
         entries, tracks, numbers = self._entries, self._tracks, self._numbers
         self._entries, self._tracks, self._numbers, self._n_bytes = [], [], [], 0
         rows = self._joined([track.rows for track in tracks])
-        records = _records(tracks, rows, np.array(numbers) + place.n_files) if tracks else np.zeros(0, RECORD)
-        names = {place.stem.with_suffix(FILES): written(entries)}
-        if tracks and not place.stem.with_suffix(RECORDS).exists():
-            # This file is there before any name: where it is not, somebody has removed it.
-            durable.append(place.stem.with_suffix(RECORDS), b"")
+        batch: dict[Path, bytes | memoryview] = {place.stem.with_suffix(FILES): written(entries)}
+        records = dict[Path, bytes]()
+        if tracks:
+            path = place.stem.with_suffix(RECORDS)
+            records[path] = _records(tracks, rows, np.array(numbers) + place.n_files).tobytes()
+            batch[place.stem.with_suffix(ROWS)] = rows.data.cast("B")
+            if not path.exists():
+                # This file is there before any name: where it is not, somebody has removed it.
+                durable.append(path, b"")
         after = _Place(place.stem, place.n_bytes + rows.nbytes, place.n_files + len(entries))
-        self._write(
-            names | ({place.stem.with_suffix(ROWS): rows.data.cast("B")} if tracks else {}),
-            after if after.n_bytes < PART_BYTES else None,
-            {place.stem.with_suffix(RECORDS): records.tobytes()} if tracks else {},
-        )
+        self._write(batch, after if after.n_bytes < PART_BYTES else None, records)
 
     def _write(
         self, batch: Mapping[Path, bytes | memoryview], after: "_Place | None", records: dict[Path, bytes]
@@ -115,8 +115,8 @@ class Writer:
 
         Then nothing is written behind torn ends, and no records of rows that are not there.
         """
-        writing, self._writing = self._writing, []
         (place, self._place), (records, self._records) = (self._place, None), (self._records, {})
+        writing, self._writing = self._writing, []
         wait(writing)
         for one in writing:
             one.result()
